@@ -1,0 +1,32 @@
+"""Fixtures for all tests; nothing here touches the user's home or reaches past loopback."""
+
+import os
+import socket
+import tempfile
+
+import pytest
+
+# Before anything imports Prefect: its test harness isolates the database, not stored results.
+_HOME = tempfile.mkdtemp(prefix="seqloom-tests-")
+os.environ["PREFECT_HOME"] = _HOME
+os.environ["SEQLOOM_STORAGE"] = f"{_HOME}/storage"
+os.environ["SEQLOOM_RESULTS"] = f"{_HOME}/results"
+os.environ["DO_NOT_TRACK"] = "1"
+os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
+os.environ.pop("SEQLOOM_DATABASE", None)
+os.environ.pop("PREFECT_API_URL", None)
+
+LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+
+
+@pytest.fixture(autouse=True)
+def only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test that reaches past this machine fails, and says so."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: object) -> None:
+        if isinstance(address, tuple) and address[0] not in LOOPBACK:
+            raise AssertionError(f"a test tried to reach {address[0]}")
+        connect(self, address)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
