@@ -1,0 +1,256 @@
+"""Files as values: what stages hand to each other is a URI with the digest of its content.
+
+Objects lie under one root, a local folder or `s3://bucket/prefix`, each under the digest of what
+it holds (`objects/ab/abcdef….parquet`). Writing the same content twice is therefore harmless, two
+machines agree on the name, and the digest can stand in a cache key. A file is written beside its
+place and renamed when it is whole; the digest is taken from the bytes on their way to the disk.
+"""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any
+
+import fsspec
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import BaseModel, ConfigDict
+
+from blocks.errors import InputError
+
+BLOCK_BYTES = 1 << 20
+PARQUET: dict[str, Any] = {"compression": "zstd", "compression_level": 1}
+BATCH_ROWS = 32_768
+"""Rows of a row group, and of a batch when a table is streamed."""
+
+
+class FileRef(BaseModel):
+    """A file and its content; equal content has an equal digest."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    uri: str
+    digest: str
+    """SHA-256 of the content, hexadecimal."""
+    bytes: int
+
+
+class Table(FileRef):
+    """A Parquet file with its shape."""
+
+    rows: int
+    columns: tuple[str, ...]
+
+
+class _HashingFile:
+    """A file open for writing that digests what passes through; enough of one for pyarrow."""
+
+    def __init__(self, raw: IO[bytes]) -> None:
+        self._raw = raw
+        self._sha256 = hashlib.sha256()
+        self.bytes = 0
+
+    def write(self, data: bytes) -> int:
+        self._sha256.update(data)
+        written = self._raw.write(data)
+        self.bytes += written
+        return written
+
+    def tell(self) -> int:
+        return self.bytes
+
+    def flush(self) -> None:
+        self._raw.flush()
+
+    def close(self) -> None:
+        self._raw.flush()
+
+    @property
+    def closed(self) -> bool:
+        return self._raw.closed
+
+    @property
+    def digest(self) -> str:
+        return self._sha256.hexdigest()
+
+
+class TableWriter:
+    """Takes a table in parts, so that it never has to be in memory as a whole.
+
+    All parts must have the columns and types of the first one.
+    """
+
+    def __init__(self, file: _HashingFile) -> None:
+        self._file = file
+        self._writer: pq.ParquetWriter | None = None
+        self.rows = 0
+        self.columns: tuple[str, ...] = ()
+
+    def write(self, frame: pd.DataFrame) -> None:
+        """Append the rows of `frame`."""
+        part = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
+        if self._writer is None:
+            self._writer = pq.ParquetWriter(self._file, part.schema, **PARQUET)
+            self.columns = tuple(part.column_names)
+        self._writer.write_table(part.cast(self._writer.schema), row_group_size=BATCH_ROWS)
+        self.rows += part.num_rows
+
+    def close(self) -> None:
+        """Write the footer."""
+        if self._writer is None:
+            raise InputError("a table without columns cannot be stored")
+        self._writer.close()
+
+
+class Storage:
+    """The objects under one root."""
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = str(root).rstrip("/")
+        self.remote = "://" in self.root and not self.root.startswith("file://")
+        if not self.remote:
+            self.root = str(Path(self.root.removeprefix("file://")).absolute())
+
+    def put_bytes(self, content: bytes, suffix: str) -> FileRef:
+        """Store `content`; `suffix` such as `.json` ends the name."""
+        with self._writing(suffix) as (file, done):
+            file.write(content)
+        return FileRef(**done)
+
+    def put_file(self, path: Path) -> FileRef:
+        """Store a copy of a local file."""
+        with self._writing("".join(path.suffixes[-2:])) as (file, done), path.open("rb") as source:
+            shutil.copyfileobj(source, file, BLOCK_BYTES)
+        return FileRef(**done)
+
+    def write_table(self, frame: pd.DataFrame) -> Table:
+        """Store a whole frame; its index is not kept."""
+        with self.table_writer() as (writer, done):
+            writer.write(frame)
+        return done[0]
+
+    @contextmanager
+    def table_writer(self) -> Iterator[tuple[TableWriter, list[Table]]]:
+        """Store a table in parts; the list holds the `Table` once the block has ended."""
+        result: list[Table] = []
+        with self._writing(".parquet") as (file, done):
+            writer = TableWriter(file)
+            yield writer, result
+            writer.close()
+        result.append(Table(**done, rows=writer.rows, columns=writer.columns))
+
+    @contextmanager
+    def _writing(self, suffix: str) -> Iterator[tuple[_HashingFile, dict[str, Any]]]:
+        """A temporary file that takes its place under the root when the block ends well."""
+        done: dict[str, Any] = {}
+        folder = None if self.remote else Path(self.root) / "partial"
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=folder, suffix=".partial")
+        try:
+            with os.fdopen(handle, "wb") as raw:
+                file = _HashingFile(raw)
+                yield file, done
+            key = f"objects/{file.digest[:2]}/{file.digest}{suffix}"
+            self._place(Path(name), key, file.bytes)
+            done.update(uri=f"{self.root}/{key}", digest=file.digest, bytes=file.bytes)
+        finally:
+            with suppress(FileNotFoundError):
+                os.unlink(name)  # noqa: PTH108 -- the name mkstemp gave
+
+    def _place(self, written: Path, key: str, size: int) -> None:
+        uri = f"{self.root}/{key}"
+        if not self.remote:
+            target = Path(uri)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            written.replace(target)
+            return
+        filesystem, path = fsspec.core.url_to_fs(uri)
+        if not (filesystem.exists(path) and filesystem.size(path) == size):
+            filesystem.put_file(str(written), path)  # an S3 object appears whole or not at all
+
+    def delete(self, ref: FileRef) -> None:
+        """Remove an object; used for probes, not for results."""
+        filesystem, path = fsspec.core.url_to_fs(ref.uri)
+        filesystem.rm_file(path)
+
+
+def refer(uri: str | Path) -> FileRef:
+    """Reference a file that lies where the user put it, with the digest of its present content.
+
+    Raises:
+        InputError: There is no such file, or it cannot be read.
+    """
+    sha256, size = hashlib.sha256(), 0
+    with open_uri(str(uri)) as file:
+        while block := file.read(BLOCK_BYTES):
+            sha256.update(block)
+            size += len(block)
+    return FileRef(uri=str(uri), digest=sha256.hexdigest(), bytes=size)
+
+
+def open_uri(uri: str) -> IO[bytes]:
+    """Open a local path or an fsspec URI for reading.
+
+    Raises:
+        InputError: There is no such file, or it cannot be read.
+    """
+    try:
+        filesystem, path = fsspec.core.url_to_fs(uri)
+        if filesystem.isdir(path):
+            raise InputError(f"{uri}: is a folder; expected a file")
+        file: IO[bytes] = filesystem.open(path, "rb")
+    except FileNotFoundError:
+        raise InputError(f"{uri}: no such file; expected a path or URI that exists") from None
+    except (PermissionError, ImportError, ValueError) as error:
+        raise InputError(f"{uri}: cannot be read ({error}); expected a readable file") from error
+    return file
+
+
+def read_bytes(ref: FileRef) -> bytes:
+    """The whole content of a small file."""
+    with _open_object(ref) as file:
+        return file.read()
+
+
+def read_table(table: Table, columns: list[str] | None = None) -> pd.DataFrame:
+    """A stored table as a frame; `columns` in the order asked for, None for all."""
+    with _open_object(table) as file:
+        frame: pd.DataFrame = pq.read_table(file, columns=columns).to_pandas()
+    return frame if columns is None else frame[columns]
+
+
+def iter_table(
+    table: Table, columns: list[str] | None = None, batch_rows: int = BATCH_ROWS
+) -> Iterator[pd.DataFrame]:
+    """A stored table in frames of at most `batch_rows`, in order."""
+    with _open_object(table) as file:
+        for batch in pq.ParquetFile(file).iter_batches(batch_rows, columns=columns):
+            yield batch.to_pandas()
+
+
+def fetch(ref: FileRef, folder: Path) -> Path:
+    """A local path with the content of `ref`, for programs; remote files are copied to `folder`."""
+    if "://" not in ref.uri:
+        return Path(ref.uri)
+    local = folder / Path(ref.uri).name
+    with _open_object(ref) as source, local.open("wb") as target:
+        shutil.copyfileobj(source, target, BLOCK_BYTES)
+    return local
+
+
+def _open_object(ref: FileRef) -> IO[bytes]:
+    try:
+        filesystem, path = fsspec.core.url_to_fs(ref.uri)
+        file: IO[bytes] = filesystem.open(path, "rb")
+    except FileNotFoundError:
+        raise InputError(
+            f"{ref.uri}: a stored result is gone; expected it because a finished stage refers to "
+            "it: run again with `refresh_cache: true`, and remove a storage root only as a whole"
+        ) from None
+    return file
