@@ -1,0 +1,43 @@
+# Every target does the set-up it needs; see the README for what each one is for.
+SHELL := /bin/sh
+PYTHON := .venv/bin/python
+# State of servers, caches and results stays in the project.
+export PREFECT_HOME ?= $(CURDIR)/.seqloom/prefect
+export PREFECT_SERVER_ANALYTICS_ENABLED ?= false
+export DO_NOT_TRACK ?= 1
+
+.PHONY: help demo serve deploy check test test-fast doctor clean
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+demo: .venv/ready ## redesign a myoglobin: server, worker, deployment, run, page
+	@$(PYTHON) -m deployments.demo
+
+serve: .venv/ready ## Prefect server and worker in the foreground
+	@$(PYTHON) -m deployments.serve
+
+deploy: .venv/ready ## register all deployments with the running server
+	@$(PYTHON) -m deployments.deploy
+
+check: .venv/ready ## format, lint, types, import rules
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+test: .venv/ready ## every test, with real programs and servers
+	@sh deployments/setup.sh packages mmseqs2 postgresql chromium
+	$(PYTHON) -m pytest
+
+test-fast: .venv/ready ## without Prefect servers and programs
+	$(PYTHON) -m pytest -m "not engine and not tool"
+
+doctor: .venv/ready ## what is installed and what is missing
+	@.venv/bin/seqloom doctor
+
+clean: ## remove the environment, caches and state, not the results
+	rm -rf .venv .seqloom dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+.venv/ready: uv.lock pyproject.toml deployments/setup.sh
+	@sh deployments/setup.sh python
+	@touch $@

@@ -1,0 +1,110 @@
+"""The ledger as text for a terminal."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+
+import pandas as pd
+
+from blocks.ledger import Change, Comparison, Run, RunDetails
+
+ID_LETTERS = 8
+MISSING = "-"
+STEP_METRICS = ("items_in", "items_out", "items_failed", "items_cached", "items_computed")
+
+
+def runs_text(runs: Sequence[Run]) -> str:
+    """One line per run."""
+    if not runs:
+        return "no runs yet"
+    return _table(
+        {
+            "run": run.execution_id[:ID_LETTERS],
+            "pipeline": run.pipeline_type,
+            "status": run.status,
+            "started (UTC)": f"{run.started_at:%Y-%m-%d %H:%M:%S}",
+            "took": _took(run),
+            "name": run.run_name or MISSING,
+            "by": run.created_by or MISSING,
+            "error": (run.error or "")[:60],
+        }
+        for run in runs
+    )
+
+
+def run_text(details: RunDetails) -> str:
+    """Everything about one run."""
+    run = details.run
+    head = {
+        "run": run.execution_id,
+        "name": run.run_name,
+        "pipeline": run.pipeline_type,
+        "status": run.status,
+        "started": f"{run.started_at:%Y-%m-%d %H:%M:%S} UTC",
+        "took": _took(run),
+        "started by": run.created_by,
+        "code": run.code_version,
+        "error": run.error,
+    }
+    parts = ["\n".join(f"{name:<11} {value}" for name, value in head.items() if value)]
+    if isinstance(run.output_data, Mapping):
+        counts = {k: v for k, v in run.output_data.items() if isinstance(v, int | str) and v != ""}
+        parts.append("result\n" + "\n".join(f"  {k:<9} {v}" for k, v in counts.items()))
+    if details.metrics:
+        parts.append(_steps(details))
+    return "\n\n".join(parts)
+
+
+def compared_text(comparison: Comparison) -> str:
+    """The differences of two runs, by kind."""
+    parts = []
+    for name in ("outcome", "parameters", "versions", "digests", "counts", "metrics"):
+        changes: dict[str, Change] = getattr(comparison, name)
+        if changes:
+            parts.append(
+                f"{name}\n" + "\n".join(_change(path, one) for path, one in changes.items())
+            )
+    verdict = "The runs did the same." if comparison.same else "The runs differ."
+    return "\n\n".join([verdict, *parts])
+
+
+def _change(path: str, change: Change) -> str:
+    ratio = f"  (x {change.ratio:.2f})" if change.ratio is not None else ""
+    return f"  {path}: {_value(change.old)} -> {_value(change.new)}{ratio}"
+
+
+def _value(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)[:80]
+
+
+def _steps(details: RunDetails) -> str:
+    steps: dict[str, dict[str, float]] = {}
+    for metric in details.metrics:
+        steps.setdefault(metric.step_name, {})[metric.metric_name] = metric.metric_value
+    return _table(
+        {
+            "step": step,
+            **{name.removeprefix("items_"): _count(values.get(name)) for name in STEP_METRICS},
+            "seconds": f"{values.get('wall_s', 0):.2f}",
+            "cpu s": f"{values['cpu_s']:.2f}" if "cpu_s" in values else MISSING,
+            "peak MB": f"{values['peak_memory_bytes'] / 1e6:.0f}"
+            if "peak_memory_bytes" in values
+            else MISSING,
+            "attempts": f"{values.get('attempts', 1):.0f}",
+            "stored": "yes" if values.get("cache_hit") else "no",
+        }
+        for step, values in steps.items()
+    )
+
+
+def _count(value: float | None) -> str:
+    return MISSING if value is None else f"{value:,.0f}"
+
+
+def _took(run: Run) -> str:
+    if run.completed_at is None:
+        return MISSING
+    return str(timedelta(seconds=round((run.completed_at - run.started_at).total_seconds())))
+
+
+def _table(rows: Iterable[Mapping[str, str]]) -> str:
+    return pd.DataFrame(list(rows)).to_string(index=False)

@@ -1,0 +1,199 @@
+"""A Prefect server and a process worker on this machine, for `make serve`, the demo and the tests.
+
+Both listen on or speak to loopback only, keep their state under one folder, and end with the block
+that started them. Nothing is written to the user's home.
+"""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from blocks.errors import ServiceError, ToolError
+
+POOL = "local"
+START_LIMIT_S = 300
+STOP_LIMIT_S = 20
+POLL_S = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class LocalPrefect:
+    """A server that answers, and the environment in which commands speak to it."""
+
+    url: str
+    """Of the UI; the API lies at `/api` below it."""
+    environment: Mapping[str, str]
+    folder: Path
+
+    @property
+    def api(self) -> str:
+        """Address of the API."""
+        return f"{self.url}/api"
+
+    def run(self, *arguments: str) -> str:
+        """Run `prefect` with these arguments and return what it printed.
+
+        Raises:
+            ToolError: It exited non-zero.
+        """
+        done = subprocess.run(  # noqa: S603 -- our own interpreter, a list, no shell
+            [*prefect_command(), *arguments],
+            env=dict(self.environment),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise ToolError(f"prefect {arguments[0]}", done.returncode, done.stdout[-4_000:])
+        return done.stdout
+
+
+def prefect_command() -> list[str]:
+    """How to start Prefect's command line in this environment."""
+    return [sys.executable, "-m", "prefect"]
+
+
+def environment(folder: Path, url: str) -> dict[str, str]:
+    """Variables for the server, the worker and whoever speaks to them."""
+    own = {
+        "PREFECT_HOME": str(folder / "prefect"),
+        "PREFECT_API_URL": f"{url}/api",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
+        "SEQLOOM_STORAGE": str(folder / "storage"),
+        "SEQLOOM_DATABASE": f"sqlite:///{folder / 'seqloom.db'}",
+        "SEQLOOM_RESULTS": str(Path("results").absolute()),
+        "SEQLOOM_DATA": str(Path.cwd()),
+    }
+    given = {name: value for name, value in os.environ.items() if name.startswith("SEQLOOM_")}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    return {**os.environ, **own, **given, "PATH": path}
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+@contextmanager
+def server(folder: Path, port: int | None = None) -> Iterator[LocalPrefect]:
+    """Start a server and wait until it answers.
+
+    Raises:
+        ServiceError: It ended, or did not answer in time; the message says where its log lies.
+    """
+    port = port or free_port()
+    url = f"http://127.0.0.1:{port}"
+    variables = environment(folder, url)
+    arguments = ["server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    # The server's own processes must not take its address for that of another server.
+    own = {name: value for name, value in variables.items() if name != "PREFECT_API_URL"}
+    with background(arguments, own, folder / "server.log") as process:
+        _wait_for(f"{url}/api/health", process, folder / "server.log")
+        yield LocalPrefect(url, variables, folder)
+
+
+@contextmanager
+def worker(prefect: LocalPrefect, limit: int = 4) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a process worker on the pool `local`, which is made if it is not there."""
+    prefect.run("work-pool", "create", POOL, "--type", "process", "--overwrite")
+    arguments = ["worker", "start", "--pool", POOL, "--type", "process", "--limit", str(limit)]
+    with background(arguments, prefect.environment, prefect.folder / "worker.log") as process:
+        yield process
+
+
+@contextmanager
+def background(
+    arguments: Sequence[str], variables: Mapping[str, str], log: Path
+) -> Iterator[subprocess.Popen[bytes]]:
+    """`prefect` with these arguments in a process group of its own, which ends with the block."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        process = subprocess.Popen(  # noqa: S603 -- our own interpreter, a list, no shell
+            [*prefect_command(), *arguments],
+            env=dict(variables),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        yield process
+    finally:
+        stop(process)
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """End a process and its group: politely first, then for good."""
+    for signal_ in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, signal_)
+            process.wait(STOP_LIMIT_S)
+        except ProcessLookupError:
+            break
+        except subprocess.TimeoutExpired:
+            continue
+        else:
+            break
+    process.wait()
+
+
+def _wait_for(health: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_LIMIT_S
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise ServiceError("Prefect server", f"ended with {process.returncode}; see {log}")
+        try:
+            if httpx.get(health, timeout=5).is_success:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(POLL_S)
+    raise ServiceError("Prefect server", f"no answer after {START_LIMIT_S} s; see {log}")
+
+
+def deploy_all(prefect: LocalPrefect) -> str:
+    """Register every deployment of `prefect.yaml`; what the command printed."""
+    return prefect.run("--no-prompt", "deploy", "--all")
+
+
+@contextmanager
+def announced(prefect: LocalPrefect) -> Iterator[None]:
+    """Leave a note for as long as the block runs, so that others find the server."""
+    note = prefect.folder / "serving.json"
+    note.write_text(json.dumps({"url": prefect.url, "pid": os.getpid()}))
+    try:
+        yield
+    finally:
+        note.unlink(missing_ok=True)
+
+
+def serving(folder: Path) -> LocalPrefect | None:
+    """The server that `make serve` runs from this folder, if it answers."""
+    try:
+        url = json.loads((folder / "serving.json").read_text())["url"]
+        httpx.get(f"{url}/api/health", timeout=5).raise_for_status()
+    except (OSError, ValueError, KeyError, httpx.HTTPError):
+        return None
+    return LocalPrefect(url, environment(folder, url), folder)
+
+
+def forget(folder: Path) -> None:
+    """Remove everything that servers, runs and caches left under `folder`."""
+    shutil.rmtree(folder, ignore_errors=True)

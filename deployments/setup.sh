@@ -1,0 +1,69 @@
+#!/bin/sh
+# Set-up on a fresh machine.
+#   setup.sh python             uv and .venv from uv.lock
+#   setup.sh packages NAME...   Debian packages, where they are missing
+set -eu
+
+say() { printf '%s\n' "$*" >&2; }
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null 2>&1; then
+        sudo "$@"
+    else
+        say "Cannot install: this needs root, and there is no sudo. As root, run:"
+        say "    $*"
+        exit 1
+    fi
+}
+
+packages() {
+    missing=
+    for name in "$@"; do
+        dpkg-query -W -f '${Status}' "$name" 2>/dev/null | grep -q 'ok installed' || missing="$missing $name"
+    done
+    [ -n "$missing" ] || return 0
+    if ! command -v apt-get >/dev/null 2>&1; then
+        say "Missing:$missing. Install them with this system's package manager; tests that need them fail until then."
+        return 0
+    fi
+    say "Installing Debian packages:$missing"
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq
+    # shellcheck disable=SC2086 -- a list of names
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+}
+
+find_uv() {
+    if command -v uv >/dev/null 2>&1; then
+        command -v uv
+        return
+    fi
+    tools=.seqloom/tools
+    if [ ! -x "$tools/bin/uv" ]; then
+        say "Installing uv into $tools"
+        if ! python3 -m venv "$tools" >/dev/null 2>&1; then
+            rm -rf "$tools"
+            packages python3-venv
+            python3 -m venv "$tools"
+        fi
+        "$tools/bin/python" -m pip install --quiet uv
+    fi
+    printf '%s\n' "$tools/bin/uv"
+}
+
+case "${1:-}" in
+python)
+    uv=$(find_uv)
+    say "Installing Python packages from uv.lock into .venv"
+    "$uv" sync --locked --all-extras --quiet
+    ;;
+packages)
+    shift
+    packages "$@"
+    ;;
+*)
+    say "usage: setup.sh python | packages NAME..."
+    exit 2
+    ;;
+esac
