@@ -102,9 +102,8 @@ class TableWriter:
 
     def close(self) -> None:
         """Write the footer."""
-        if self._writer is None:
-            raise InputError("a table without columns cannot be stored")
-        self._writer.close()
+        if self._writer is not None:
+            self._writer.close()
 
 
 class Storage:
@@ -140,8 +139,10 @@ class Storage:
         result: list[Table] = []
         with self._writing(".parquet") as (file, done):
             writer = TableWriter(file)
-            yield writer, result
-            writer.close()
+            try:
+                yield writer, result
+            finally:
+                writer.close()
         result.append(Table(**done, rows=writer.rows, columns=writer.columns))
 
     @contextmanager
@@ -180,18 +181,22 @@ class Storage:
         filesystem.rm_file(path)
 
 
-def refer(uri: str | Path) -> FileRef:
+def refer(uri: str, root: str = ".") -> FileRef:
     """Reference a file that lies where the user put it, with the digest of its present content.
+
+    Args:
+        root: Folder or URI against which a relative path is resolved.
 
     Raises:
         InputError: There is no such file, or it cannot be read.
     """
+    place = uri if "://" in uri or Path(uri).is_absolute() else f"{root}/{uri}"
     sha256, size = hashlib.sha256(), 0
-    with open_uri(str(uri)) as file:
+    with open_uri(place) as file:
         while block := file.read(BLOCK_BYTES):
             sha256.update(block)
             size += len(block)
-    return FileRef(uri=str(uri), digest=sha256.hexdigest(), bytes=size)
+    return FileRef(uri=place, digest=sha256.hexdigest(), bytes=size)
 
 
 def open_uri(uri: str) -> IO[bytes]:

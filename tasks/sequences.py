@@ -43,8 +43,6 @@ SUFFIXES: dict[Format, tuple[str, ...]] = {
     "tsv": (".tsv", ".tab"),
     "parquet": (".parquet", ".pq"),
 }
-RESERVED = {"item", "digest", "source", "outcome", "method", "mutations", "parent"}
-"""Names that a run gives to columns of its own."""
 CHUNK_ROWS = 50_000
 KEPT_PROBLEMS = 1_000
 _NUMBER = r"\s*[+-]?(?:0|[1-9]\d*|0?\.\d+)(?:\.\d*)?(?:[eE][+-]?\d+)?\s*"
@@ -59,6 +57,8 @@ class Layout:
     sequence_column: str = "sequence"
     chains: tuple[str, ...] = ()
     """Columns that hold one chain each; empty: one chain, in `sequence_column`."""
+    gaps: bool = False
+    """Whether the sequences may be aligned, with `-` and `.` for gaps."""
 
     @property
     def required(self) -> tuple[str, ...]:
@@ -164,7 +164,9 @@ def _fasta_frames(
     text: IO[str], name: str, _separator: str, _layout: Layout, report: _Report
 ) -> Iterator[pd.DataFrame]:
     first = next((line for line in text if line.strip()), "")
-    if first and not first.startswith(">"):
+    if not first:
+        return
+    if not first.startswith(">"):
         report.add(f"{name}, first line", repr(first.strip()[:30]), "`>` and a name (FASTA)")
         return
     records: list[tuple[str, str, str, str]] = []
@@ -237,8 +239,6 @@ def _good_header(header: list[str], name: str, layout: Layout, report: _Report) 
         report.add(place, f"no column {column!r} among {', '.join(header)}", f"a column {column!r}")
     for column in sorted({column for column in header if header.count(column) > 1}):
         report.add(place, f"column {column!r} twice", "each column once")
-    for column in sorted(RESERVED & set(header)):
-        report.add(place, f"column {column!r} is a name the run gives", "another name for it")
     if "" in header:
         report.add(place, f"column {header.index('') + 1} without name", "a name for each column")
     return len(report.problems) == before
@@ -287,7 +287,7 @@ def _checked(frame: pd.DataFrame, name: str, layout: Layout, report: _Report) ->
         cleaned = [text.strip().upper().removesuffix("*") for text in frame[chain]]
         frame[chain] = pd.Series(cleaned, dtype=str)
         where = [f"{name}, {place}, {label}" for place in places]
-        _check_letters(cleaned, where, layout.alphabet, report)
+        _check_letters(cleaned, where, layout, report)
     if layout.chains:
         joined = [":".join(row) for row in zip(*(frame[c] for c in chains), strict=True)]
         frame["sequence"] = pd.Series(joined, dtype=str)
@@ -302,11 +302,9 @@ def _checked(frame: pd.DataFrame, name: str, layout: Layout, report: _Report) ->
     return frame[first + [column for column in frame.columns if column not in first]]
 
 
-def _check_letters(
-    sequences: list[str], where: list[str], alphabet: Alphabet, report: _Report
-) -> None:
-    letters = LETTERS[alphabet]
-    expected = f"letters of {alphabet} ({letters})"
+def _check_letters(sequences: list[str], where: list[str], layout: Layout, report: _Report) -> None:
+    letters = LETTERS[layout.alphabet] + ("-." if layout.gaps else "")
+    expected = f"letters of {layout.alphabet} ({letters})"
     strip = str.maketrans("", "", letters)
     for sequence, place in zip(sequences, where, strict=True):
         if not sequence:
