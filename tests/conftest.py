@@ -3,8 +3,13 @@
 import os
 import socket
 import tempfile
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from deployments.local import LocalPrefect
 
 # Before anything imports Prefect: its test harness isolates the database, not stored results.
 _HOME = tempfile.mkdtemp(prefix="seqloom-tests-")
@@ -30,3 +35,17 @@ def only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
         connect(self, address)  # type: ignore[arg-type]
 
     monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture(scope="session")
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator["LocalPrefect"]:
+    """A real Prefect server on loopback, for tests marked `engine`; it takes seconds to start."""
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    from deployments.local import server
+
+    with (
+        server(tmp_path_factory.mktemp("server")) as prefect,
+        temporary_settings(updates={PREFECT_API_URL: prefect.api}),
+    ):
+        yield prefect

@@ -1,0 +1,192 @@
+"""A finished design run as files: tables, attrition, failed items, manifest, page.
+
+Rows pass through in batches. Designs are sorted by rank as long as there are at most `SORTED`; a
+larger set stays in the order of the items, with the rank as a column.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import Field
+
+from blocks.storage import PARQUET, read_table
+from tasks import attrition
+from tasks.items import Items, column_names, iter_load, load
+from tasks.parameters import Record
+from tasks.results import RunFolder, append_csv
+from tasks.sequences import fasta_text
+
+SORTED = 1_000_000
+TEXT_COLUMNS = {"description", "sequence", "digest"}
+
+
+class DesignResult(Record):
+    """What a run of `design` returns."""
+
+    folder: str = ""
+    """Where the results lie; "" after a dry run."""
+    page: str = ""
+    items: int = 0
+    kept: int = 0
+    dropped: int = 0
+    failed: int = 0
+    computed: int = 0
+    """Predictions computed in this run."""
+    cached: int = 0
+    """Predictions answered by the store or by a cached stage."""
+    digests: dict[str, str] = Field({})
+    """SHA-256 of each table."""
+    versions: dict[str, str] = Field({})
+    notes: tuple[str, ...] = ()
+    plan: tuple[dict[str, str], ...] = ()
+    """What a run would do, after a dry run."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageRow:
+    """One line of the plan and of the page's table of stages."""
+
+    stage: str
+    uses: str
+    needs: str
+    items: int
+    cached: int
+    computed: int
+    seconds: float = 0.0
+    exact: bool = True
+    """Whether the figures are what a run does, or bounds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How every item of a run ended."""
+
+    items: pd.DataFrame
+    """`item`, `source`, `outcome` (kept, dropped, failed), `lost_at`; sorted by item."""
+    losses: pd.DataFrame
+    """The first loss of each item that was lost; `attrition.LOSS_COLUMNS`."""
+    funnel: pd.DataFrame
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Number of items by outcome."""
+        counts = self.items["outcome"].value_counts()
+        return {name: int(counts.get(name, 0)) for name in ("kept", "dropped", "failed")}
+
+
+def outcome_of(items: Items, stages: Sequence[str]) -> Outcome:
+    """The end of every item; `stages` in the order in which they run.
+
+    Raises:
+        SeqloomError: Kept, dropped and failed do not add up to all items.
+    """
+    every = load(items, ["source"], alive=False)
+    losses = attrition.first_losses([read_table(table) for table in items.losses])
+    by_item = losses.set_index("item")
+    ended = by_item["outcome"].reindex(every["item"])
+    every["outcome"] = ended.fillna("kept").to_numpy()
+    every["lost_at"] = by_item["stage"].reindex(every["item"]).fillna("").to_numpy()
+    kept = every.loc[every["outcome"] == "kept", "item"].to_numpy()
+    attrition.check_sums(len(every), len(kept), losses)
+    funnel = attrition.funnel(every[["item", "source"]], losses, list(stages))
+    return Outcome(every, losses, funnel)
+
+
+def write_tables(folder: RunFolder, items: Items, outcome: Outcome) -> pd.DataFrame:
+    """All tables of the run; the designs that were kept, best first."""
+    columns = column_names(items)
+    _write_all(folder, items, outcome, columns)
+    designs = _write_designs(folder, items, [c for c in columns if c != "digest"])
+    folder.parquet("attrition.parquet", _named(outcome.losses, items))
+    failed = outcome.losses[outcome.losses["outcome"] == "failed"]
+    if len(failed):
+        folder.csv("failed.csv", _failed(failed, items))
+    folder.parquet("tables/funnel.parquet", outcome.funnel)
+    return designs
+
+
+def _write_all(folder: RunFolder, items: Items, outcome: Outcome, columns: list[str]) -> None:
+    by_item = outcome.items.set_index("item")[["outcome", "lost_at"]]
+    writer: pq.ParquetWriter | None = None
+    try:
+        for frame in iter_load(items, columns, alive=False):
+            rows = frame.assign(**by_item.loc[frame["item"]].reset_index(drop=True))
+            part = pa.Table.from_pandas(rows, preserve_index=False).replace_schema_metadata(None)
+            if writer is None:
+                path = folder.file("tables/all.parquet")
+                writer = pq.ParquetWriter(path, part.schema, **PARQUET)
+            writer.write_table(part.cast(writer.schema))
+    finally:
+        if writer is not None:
+            writer.close()
+
+
+def _write_designs(folder: RunFolder, items: Items, columns: list[str]) -> pd.DataFrame:
+    """Kept items as CSV, FASTA and Parquet; all of them are returned, or the first `SORTED`."""
+    batches = iter_load(items, columns)
+    first: list[pd.DataFrame] = []
+    for frame in batches:
+        first.append(frame)
+        if sum(map(len, first)) > SORTED:
+            break
+    designs = pd.concat(first, ignore_index=True)
+    complete = len(designs) <= SORTED
+    if complete and "rank" in designs:
+        designs = designs.sort_values(["rank", "item"], ignore_index=True)
+    with (
+        folder.file("designs.csv").open("wb") as csv_file,
+        folder.file("designs.fasta").open("w", encoding="utf-8") as fasta,
+    ):
+        for number, frame in enumerate([designs, *([] if complete else batches)]):
+            shown = frame.drop(columns="item")
+            append_csv(csv_file, shown, header=number == 0)
+            fasta.writelines(fasta_text(frame["id"], frame["sequence"]))
+    if complete:
+        folder.parquet("tables/designs.parquet", designs)
+    return designs
+
+
+def _named(losses: pd.DataFrame, items: Items) -> pd.DataFrame:
+    ids = load(items, ["id"], alive=False).set_index("item")["id"]
+    named = losses.copy()
+    named.insert(1, "id", ids.reindex(losses["item"]).to_numpy())
+    return named
+
+
+def _failed(failed: pd.DataFrame, items: Items) -> pd.DataFrame:
+    rows = load(items, ["id", "sequence"], alive=False).set_index("item")
+    sheet = rows.loc[failed["item"]].reset_index(drop=True)
+    return sheet.assign(failed_at=failed["stage"].to_numpy(), reason=failed["reason"].to_numpy())
+
+
+def numeric_columns(items: Items) -> list[str]:
+    """Columns of numbers, for distributions."""
+    head = next(iter_load(items, [c for c in column_names(items) if c not in TEXT_COLUMNS]))
+    return [
+        column
+        for column in head.columns
+        if column != "item" and pd.api.types.is_numeric_dtype(head[column])
+    ]
+
+
+def write_run_info(
+    folder: RunFolder,
+    params: Mapping[str, object],
+    rows: Sequence[StageRow],
+    versions: Mapping[str, str],
+) -> None:
+    """Parameters, plan, versions and timing, so that the run can be understood and repeated."""
+    folder.json("pipeline_info/params.json", params)
+    folder.json("pipeline_info/plan.json", [vars_of(row) for row in rows])
+    folder.versions(versions)
+    trace = pd.DataFrame([vars_of(row) for row in rows])
+    folder.csv("pipeline_info/execution_trace.tsv", trace, separator="\t")
+    folder.multiqc("stages", "Stages of the design run", trace)
+
+
+def vars_of(row: StageRow) -> dict[str, object]:
+    """The fields of a line of the plan."""
+    return {name: getattr(row, name) for name in StageRow.__dataclass_fields__}

@@ -1,0 +1,223 @@
+"""What is known before a run: input, parent, order of the stages, and what they will do."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from blocks.errors import InputError, InputProblems
+from blocks.settings import settings
+from blocks.storage import refer
+from tasks import dag
+from tasks.design import graph, scoring, stages
+from tasks.design.delivery import StageRow
+from tasks.design.model import (
+    ClusterStage,
+    DesignParams,
+    DiversityStage,
+    FilterStage,
+    GenerateStage,
+    InputStage,
+    PredictStage,
+    ProfileStage,
+    RankStage,
+    SequenceInput,
+    StageParams,
+)
+from tasks.items import StageResult, column_names, load
+from tasks.policies import is_cached
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A run that may start: everything about it has been checked."""
+
+    params: DesignParams
+    ordered: tuple[StageParams, ...]
+    parent: str
+    """Sequence of the parent, "" if there is none."""
+    inputs: Mapping[str, StageResult]
+    """The loaded sequences of each stage that reads a file, by the stage's name."""
+
+
+def prepare(params: DesignParams) -> Prepared:
+    """Read the input and check everything that can be checked before work begins.
+
+    Raises:
+        InputProblems: All that is wrong, with the place and what was expected.
+    """
+    found = graph.faults(params, None)
+    if found:
+        raise InputProblems(found)
+    taken = sorted(graph.own_columns(params.stages))
+    library = _loaded(params.input, taken) if params.input.given else None
+    parent = _parent(params, library)
+    columns = column_names(library.items) if library else []
+    found = graph.faults(params, columns)
+    if found:
+        raise InputProblems(found)
+    inputs = {}
+    for stage in params.stages:
+        match stage:
+            case InputStage() if library:
+                inputs[stage.name] = library
+            case ProfileStage() if stage.with_.homologs:
+                homologs = SequenceInput(source=stage.with_.homologs)
+                inputs[stage.name] = _loaded(homologs, taken, gaps=True)
+            case ProfileStage() if library:
+                inputs[stage.name] = library
+            case _:
+                pass
+    by_name = {stage.name: stage for stage in params.stages}
+    ordered = tuple(by_name[name] for name in dag.order(graph.graph_of(params.stages)))
+    return Prepared(params, ordered, parent, inputs)
+
+
+def _loaded(given: SequenceInput, taken: list[str], *, gaps: bool = False) -> StageResult:
+    if given.source and given.sequences:
+        raise InputError("input: both `source` and `sequences`; expected one of them")
+    source = refer(given.source, settings().data) if given.source else None
+    return stages.load_input(source, given, taken, gaps)
+
+
+def _parent(params: DesignParams, library: StageResult | None) -> str:
+    chosen = params.parent
+    if chosen.sequence and chosen.id:
+        raise InputError("parent: both `id` and `sequence`; expected one of them")
+    if chosen.sequence:
+        return "".join(chosen.sequence.split()).upper()
+    if not chosen.id:
+        return ""
+    if library is None:
+        raise InputError(f"parent.id: {chosen.id!r}, but there is no input; expected an input")
+    rows = load(library.items, ["id", "sequence"])
+    matches = rows.loc[rows["id"] == chosen.id, "sequence"].unique()
+    if len(matches) != 1:
+        what = "not among" if len(matches) == 0 else f"{len(matches)} different sequences in"
+        expected = dag.closest(chosen.id, rows["id"].head(50))
+        raise InputError(f"parent.id: {chosen.id!r} is {what} the input; expected {expected}")
+    return str(matches[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A stage's task with its arguments."""
+
+    task: stages.StageTask
+    arguments: dict[str, object]
+
+
+def call_of(stage: StageParams, needs: Sequence[object], run: Prepared) -> Call | None:
+    """How to run a stage; None where its result is there already (an input)."""
+    seed, parent = run.params.seed, run.parent
+    match stage:
+        case InputStage():
+            return None
+        case ProfileStage():
+            without = parent if stage.with_.exclude_parent else ""
+            arguments = {"homologs": run.inputs[stage.name], "without": without}
+            return Call(stages.make_profile, {"stage": stage, **arguments})
+        case GenerateStage():
+            makers = [one.name for one in run.params.stages if isinstance(one, GenerateStage)]
+            ordinal = 1 + makers.index(stage.name)
+            arguments = {"parent": parent, "seed": seed, "ordinal": ordinal}
+            return Call(stages.generate, {"stage": stage, "needs": needs, **arguments})
+        case PredictStage():
+            arguments = {"parent": parent, "stop_on_error": run.params.stop_on_error}
+            return Call(stages.predict, {"stage": stage, "needs": needs, **arguments})
+        case FilterStage():
+            arguments = {"parent": parent, "seed": seed}
+            return Call(stages.filter_items, {"stage": stage, "needs": needs, **arguments})
+        case ClusterStage():
+            return Call(stages.cluster, {"stage": stage, "needs": needs, "seed": seed})
+        case DiversityStage():
+            arguments = {"stage": stage, "needs": needs, "seed": seed}
+            return Call(stages.measure_diversity, arguments)
+        case RankStage():
+            return Call(stages.rank, {"stage": stage, "needs": needs})
+
+
+def preview(run: Prepared) -> list[StageRow]:
+    """What a run of these parameters would do now: items, from the store, to compute.
+
+    Stages that cost nothing (generators, filters, ranking) are carried out to know their counts.
+    Behind a prediction that is not stored yet the counts are upper bounds, and marked so.
+    """
+    results: dict[str, StageResult | None] = {}
+    bounds: dict[str, int] = {}
+    rows = []
+    for stage in run.ordered:
+        if any(results[name] is None for name in stage.needs):
+            bound = _bound(stage, run, results, bounds)
+            row, result = _row(stage, bound, 0, bound, exact=False), None
+        else:
+            row, result = _previewed(stage, run, [_there(results[name]) for name in stage.needs])
+        results[stage.name], bounds[stage.name] = result, row.items
+        rows.append(row)
+    return rows
+
+
+def _there(result: StageResult | None) -> StageResult:
+    assert result is not None  # noqa: S101 -- the caller has looked
+    return result
+
+
+def _row(
+    stage: StageParams, items: int, cached: int, computed: int, *, exact: bool = True
+) -> StageRow:
+    needs = ", ".join(stage.needs)
+    return StageRow(stage.name, stage.uses, needs, items, cached, computed, exact=exact)
+
+
+def _bound(
+    stage: StageParams,
+    run: Prepared,
+    results: Mapping[str, StageResult | None],
+    bounds: Mapping[str, int],
+) -> int:
+    """Most items that can reach a stage: branches of one origin share items, others add up."""
+    graph_ = graph.graph_of(run.params.stages)
+    sources = {one.name for one in run.ordered if isinstance(one, InputStage | GenerateStage)}
+    by_origin: dict[frozenset[str], int] = {}
+    for name in stage.needs:
+        result = results[name]
+        if result is not None and not result.items.rows:
+            continue  # a profile: no items
+        origin = frozenset(sources & {name, *dag.ancestors(graph_, name)})
+        by_origin[origin] = min(bounds[name], by_origin.get(origin, bounds[name]))
+    return sum(by_origin.values())
+
+
+def _previewed(
+    stage: StageParams, run: Prepared, needs: list[StageResult]
+) -> tuple[StageRow, StageResult | None]:
+    """The plan of a stage whose needs are known, and its result where that costs nothing."""
+    call = call_of(stage, needs, run)
+    if call is None:
+        result = run.inputs[stage.name]
+        count = result.counts.items_out
+        return _row(stage, count, count, 0), result
+    cached = not run.params.refresh and is_cached(call.task, call.arguments)
+    if isinstance(stage, PredictStage) and not cached:
+        items, stored, missing = scoring.stored(stage, needs, run.parent)
+        result = call.task.fn(**call.arguments) if missing == 0 else None
+        return _row(stage, items, stored, missing), result
+    result = call.task.fn(**call.arguments)
+    counts = result.counts
+    done = counts.items_in if cached else counts.cached
+    return _row(stage, counts.items_in, done, 0 if cached else counts.computed), result
+
+
+def plan_frame(rows: Sequence[StageRow]) -> pd.DataFrame:
+    """The plan as people read it; bounds are marked with ≤."""
+    mark = {True: "", False: "≤ "}
+    return pd.DataFrame(
+        {
+            "stage": [row.stage for row in rows],
+            "uses": [row.uses for row in rows],
+            "needs": [row.needs for row in rows],
+            "items": [f"{mark[row.exact]}{row.items:,}" for row in rows],
+            "cached": [f"{row.cached:,}" for row in rows],
+            "to compute": [f"{mark[row.exact]}{row.computed:,}" for row in rows],
+        }
+    )

@@ -1,0 +1,353 @@
+"""The stages of a design run as Prefect tasks: read, call what computes, write, count.
+
+The only module of this pipeline that knows Prefect, the storage and the prediction store.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from prefect import Task
+
+from blocks.errors import InputError
+from blocks.predictions import sequence_digests
+from blocks.settings import settings
+from blocks.storage import FileRef, Storage, Table, open_uri
+from tasks import attrition
+from tasks.design import clustering, diversity, filters, generators, ranking, scoring, summary
+from tasks.design.delivery import (
+    DesignResult,
+    StageRow,
+    outcome_of,
+    write_run_info,
+    write_tables,
+)
+from tasks.design.graph import RANK_COLUMNS, VECTOR_CLUSTERS
+from tasks.design.model import (
+    ClusterStage,
+    DesignParams,
+    DiversityStage,
+    FilterStage,
+    GenerateStage,
+    PredictStage,
+    ProfileStage,
+    RankStage,
+    SequenceInput,
+    StageParams,
+)
+from tasks.design.page import design_page
+from tasks.design.profile import build_profile
+from tasks.items import ITEMS_PER_SOURCE, Counts, Items, StageResult, load, union
+from tasks.policies import Ended, compute, current_run, delivery, run_logger
+from tasks.results import MANIFEST, run_folder
+from tasks.sequences import Layout, from_list, numeric_columns, read_sequences
+
+HIDDEN = {"item", "digest", "description", "source", "sequence"}
+"""Columns left out of the table in the UI."""
+FILTER_CODE = (
+    "tasks.attrition",
+    "tasks.expression",
+    "tasks.design.filters",
+    "tasks.design.selection",
+    "tasks.design.similarity",
+)
+StageTask = Task[..., StageResult]
+
+
+def storage() -> Storage:
+    """The run's storage root."""
+    return Storage(settings().storage)
+
+
+@compute("tasks.sequences")
+def load_input(
+    source: FileRef | None, given: SequenceInput, taken: list[str], gaps: bool
+) -> StageResult:
+    """Read and check sequences; their rows, in their order.
+
+    Args:
+        source: The file, or None where `given` lists the sequences.
+        taken: Columns that the run gives itself; those of the input become `input_<name>`.
+        gaps: Whether the sequences may be aligned.
+    """
+    layout = Layout(given.alphabet, given.id_column, given.sequence_column, given.chains, gaps)
+    if source is None:
+        frames = [from_list(given.sequences, layout)]
+    else:
+        with open_uri(source.uri) as file:
+            frames = list(read_sequences(file, given.source, given.format, layout))
+    rows = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
+    for column in numeric_columns(rows):
+        rows[column] = pd.to_numeric(rows[column].str.strip().replace("", np.nan))
+    own = {"id", "description", "sequence"}
+    rows = rows.rename(columns={name: f"input_{name}" for name in taken if name not in own})
+    table = storage().write_table(as_items(rows, "input", 0))
+    run_logger().info("input: %d sequences, %d distinct", len(rows), rows["sequence"].nunique())
+    return StageResult(stage="input", items=Items(rows=(table,)), counts=_all_out(len(rows)))
+
+
+@compute("tasks.design.profile")
+def make_profile(stage: ProfileStage, homologs: StageResult, without: str) -> StageResult:
+    """A profile HMM of the homologs; `without` is a sequence to leave out, or ""."""
+    rows = load(homologs.items, ["id", "sequence"])
+    if without:
+        rows = rows[rows["sequence"] != without]
+    profile = build_profile(list(zip(rows["id"], rows["sequence"], strict=True)), stage.name)
+    table = storage().write_table(
+        pd.DataFrame(
+            {
+                "hmm": [profile.hmm.decode("ascii")],
+                "alignment": [profile.alignment],
+                "effective_sequences": [profile.effective_sequences],
+            }
+        )
+    )
+    run_logger().info(
+        "%s: profile of %d homologs (%.1f effective)",
+        stage.name,
+        len(rows),
+        profile.effective_sequences,
+    )
+    return StageResult(stage=stage.name, artifact=table, counts=_all_out(len(rows)))
+
+
+@compute(*generators.MODULES)
+def generate(
+    stage: GenerateStage, needs: list[StageResult], parent: str, seed: int, ordinal: int
+) -> StageResult:
+    """New sequences; `ordinal` is the source's place in the run, which numbers its items."""
+    made = generators.generate(
+        stage.with_, parent=parent or None, profile=scoring.profile_of(needs), seed=seed
+    )
+    made = made.rename(columns={"score": "generator_score"})
+    made.insert(0, "id", [f"{stage.name}-{n:06d}" for n in range(1, len(made) + 1)])
+    notes = ()
+    wanted = generators.wanted(stage.with_)
+    if wanted is not None and len(made) < wanted:
+        notes = (f"{stage.name}: {len(made)} distinct variants found, {wanted} asked for",)
+    table = storage().write_table(as_items(made, stage.name, ordinal * ITEMS_PER_SOURCE))
+    run_logger().info("%s: %d variants", stage.name, len(made))
+    return StageResult(
+        stage=stage.name, items=Items(rows=(table,)), counts=_all_out(len(made)), notes=notes
+    )
+
+
+@compute(*scoring.MODULES)
+def predict(
+    stage: PredictStage, needs: list[StageResult], parent: str, stop_on_error: bool
+) -> StageResult:
+    """The model's columns for each item, from the store where it knows them."""
+    items = union(need.items for need in needs)
+    table = load(items, [stage.chain])
+    sequences, inverse = scoring.distinct(table[stage.chain])
+    values, errors, cached = scoring.predicted(stage, sequences, parent, scoring.profile_of(needs))
+    reasons = errors[inverse]
+    failed = reasons != ""
+    if stop_on_error and failed.any():
+        first = int(np.argmax(failed))
+        raise InputError(f"stage {stage.name!r}, item {table['item'][first]}: {reasons[first]}")
+    slab = values.take(inverse).reset_index(drop=True)
+    slab.insert(0, "item", table["item"])
+    losses = attrition.losses_from_failures(
+        stage.name, table["item"].to_numpy()[failed], reasons[failed]
+    )
+    run_logger().info(
+        "%s: %d items, %d distinct, %d from the store, %d computed, %d failed",
+        stage.name, len(table), len(sequences), cached, len(sequences) - cached, failed.sum(),
+    )  # fmt: skip
+    return StageResult(
+        stage=stage.name,
+        items=items.plus(columns=storage().write_table(slab), losses=_stored(losses)),
+        counts=Counts(
+            items_in=len(table),
+            items_out=int(len(table) - failed.sum()),
+            items_failed=int(failed.sum()),
+            cached=cached,
+            computed=len(sequences) - cached,
+        ),
+    )
+
+
+@compute(*FILTER_CODE)
+def filter_items(
+    stage: FilterStage, needs: list[StageResult], parent: str, seed: int
+) -> StageResult:
+    """The items that fulfil the rule; all others keep the rule, their value and the margin."""
+    items = union(need.items for need in needs)
+    table = load(items, sorted({"id", "sequence", *filters.columns_needed(stage.with_)}))
+    verdict = filters.apply_filter(stage.with_, table, parent=parent or None, seed=seed)
+    columns = None
+    if verdict.columns:
+        columns = storage().write_table(table[["item"]].assign(**verdict.columns))
+    losses = attrition.losses_from_verdict(stage.name, table["item"].to_numpy(), verdict)
+    run_logger().info("%s: %d of %d kept", stage.name, verdict.keep.sum(), len(table))
+    return StageResult(
+        stage=stage.name,
+        items=items.plus(columns=columns, losses=_stored(losses)),
+        counts=_after_drop(verdict.keep),
+    )
+
+
+@compute("tasks.design.clustering")
+def cluster(stage: ClusterStage, needs: list[StageResult], seed: int) -> StageResult:
+    """A cluster number for each item, and which item stands for its cluster."""
+    items = union(need.items for need in needs)
+    if stage.with_.kind in VECTOR_CLUSTERS:
+        table = load(items, [stage.vectors])
+        clusters = clustering.cluster_vectors(stage.with_, np.stack(table[stage.vectors]), seed)
+    else:
+        table = load(items, ["sequence"])
+        clusters = clustering.cluster_sequences(stage.with_, table["sequence"].tolist())
+    chosen = f"{stage.name}_representative"
+    slab = table[["item"]].assign(**{stage.name: clusters.label, chosen: clusters.representative})
+    keep = clusters.representative | (not stage.representatives_only)
+    losses = attrition.losses_from_failures(
+        stage.name,
+        table["item"].to_numpy()[~keep],
+        np.array(["not a representative"]),
+        dropped=True,
+    )
+    run_logger().info("%s: %d items, %d clusters", stage.name, len(table), clusters.label.max() + 1)
+    return StageResult(
+        stage=stage.name,
+        items=items.plus(columns=storage().write_table(slab), losses=_stored(losses)),
+        artifact=storage().write_table(pd.DataFrame({"silhouette": [clusters.silhouette]})),
+        counts=_after_drop(keep),
+    )
+
+
+@compute("tasks.design.diversity")
+def measure_diversity(stage: DiversityStage, needs: list[StageResult], seed: int) -> StageResult:
+    """Figures of how different the items are."""
+    items = union(need.items for need in needs)
+    sequences = load(items, ["sequence"])["sequence"].tolist()
+    report = diversity.measure(sequences, stage.with_, seed)
+    figures = pd.DataFrame({"json": [report.model_dump_json()]})
+    return StageResult(
+        stage=stage.name,
+        items=items,
+        artifact=storage().write_table(figures),
+        counts=_all_out(len(sequences)),
+    )
+
+
+@compute("tasks.design.ranking")
+def rank(stage: RankStage, needs: list[StageResult]) -> StageResult:
+    """The items' order; with `top`, only the first ones."""
+    items = union(need.items for need in needs)
+    table = load(items, sorted({"id", *ranking.columns_needed(stage.with_)}))
+    ranked = ranking.rank(table, stage.with_).sort_values("item", ignore_index=True)
+    ranked = ranked.rename(columns={"score": "rank_score"})
+    limit = stage.with_.top or len(ranked)
+    keep = (ranked["rank"] <= limit).to_numpy()
+    losses = attrition.losses_from_verdict(
+        stage.name, ranked["item"].to_numpy(), filters.rank_verdict(ranked["rank"], limit)
+    )
+    slab = storage().write_table(ranked[["item", *RANK_COLUMNS]])
+    run_logger().info("%s: %d of %d ranked items kept", stage.name, keep.sum(), len(ranked))
+    return StageResult(
+        stage=stage.name,
+        items=items.plus(columns=slab, losses=_stored(losses)),
+        counts=_after_drop(keep),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """What the flow shows when the folder is there."""
+
+    result: DesignResult
+    top: pd.DataFrame
+    funnel: pd.DataFrame
+
+
+@delivery
+def deliver(
+    params: DesignParams, parent: str, started: datetime, ended: dict[str, Ended]
+) -> Delivered:
+    """The folder of the run: tables, page, manifest."""
+    items = union(one.result.items for one in ended.values())
+    results = tuple(one.result for one in ended.values())
+    outcome = outcome_of(items, list(ended))
+    rows = tuple(stage_row(stage, ended[stage.name]) for stage in params.stages)
+    run = current_run(started)
+    run_info = summary.Run(
+        name=run.name,
+        started=f"{started:%Y-%m-%d %H:%M:%S} UTC",
+        seconds=(datetime.now(UTC) - started).total_seconds(),
+        params=params,
+        parent=parent,
+        rows=rows,
+        results=results,
+        notes=summary.notes_of(results),
+    )
+    with run_folder(settings().results, "design", run.id) as (folder, uri):
+        designs = write_tables(folder, items, outcome)
+        write_run_info(folder, params.model_dump(mode="json"), rows, summary.versions())
+        page = design_page(
+            summary.page_of(run_info, items, outcome, designs, folder.names() | {"RUN.json"})
+        )
+        folder.text("report.html", page)
+        digests = folder.checksums()
+        result = DesignResult(
+            folder=uri,
+            page=f"{uri}/report.html",
+            items=len(outcome.items),
+            **outcome.counts,
+            cached=sum(row.cached for row in rows if row.uses == "predict"),
+            computed=sum(row.computed for row in rows if row.uses == "predict"),
+            digests=digests,
+            versions=summary.versions(),
+            notes=run_info.notes,
+        )
+        manifest = {"run": run.name, "seed": params.seed, "started": run_info.started}
+        folder.json(MANIFEST, {**manifest, **result.model_dump(mode="json")})
+    run_logger().info("%d of %d items kept; page: %s", result.kept, result.items, result.page)
+    shown = [c for c in designs.columns if c not in HIDDEN and not c.startswith("embedding")]
+    return Delivered(result, designs[shown].head(params.top), outcome.funnel)
+
+
+def stage_row(stage: StageParams, ended: Ended) -> StageRow:
+    """What a stage did, as a line of the plan."""
+    counts = ended.result.counts
+    return StageRow(
+        stage=stage.name,
+        uses=stage.uses,
+        needs=", ".join(stage.needs),
+        items=counts.items_in,
+        cached=counts.items_in if ended.cached else counts.cached,
+        computed=0 if ended.cached else counts.computed,
+        seconds=0.0 if ended.cached else ended.result.seconds,
+    )
+
+
+def as_items(rows: pd.DataFrame, source: str, first: int) -> pd.DataFrame:
+    """Rows with their numbers, digests and the name of their source."""
+    start = (
+        {"description": pd.Series([""] * len(rows), dtype=str)} if "description" not in rows else {}
+    )
+    rows = rows.assign(
+        **start,
+        length=rows["sequence"].str.len().astype(np.int64),
+        digest=pd.Series(sequence_digests(rows["sequence"]), dtype=str),
+        source=pd.Series([source] * len(rows), dtype=str),
+    )
+    rows.insert(0, "item", np.arange(first, first + len(rows), dtype=np.int64))
+    return rows
+
+
+def _stored(losses: pd.DataFrame) -> Table | None:
+    return storage().write_table(losses) if len(losses) else None
+
+
+def _all_out(count: int) -> Counts:
+    return Counts(items_in=count, items_out=count, computed=count)
+
+
+def _after_drop(keep: NDArray[np.bool_]) -> Counts:
+    kept = int(keep.sum())
+    return Counts(
+        items_in=len(keep), items_out=kept, items_dropped=len(keep) - kept, computed=len(keep)
+    )

@@ -1,0 +1,143 @@
+"""What the page of a design run shows, gathered from its tables."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+
+import numpy as np
+import pandas as pd
+
+from blocks.storage import read_table
+from tasks import attrition
+from tasks.design import predictors
+from tasks.design.delivery import Outcome, StageRow, numeric_columns, vars_of
+from tasks.design.diversity import position_counts
+from tasks.design.model import DesignParams, DiversityStage, FilterStage, PredictStage, RankStage
+from tasks.design.page import DesignPage
+from tasks.items import Items, StageResult, load
+
+LIBRARIES = ("seqloom", "prefect", "pandas", "pyhmmer", "biopython", "scikit-learn", "rapidfuzz")
+NEAR_MISSES = 20
+FILES = [
+    ("designs.csv", "kept designs, best first, with all columns"),
+    ("designs.fasta", "their sequences"),
+    ("tables/all.parquet", "every item with all columns and its outcome"),
+    ("attrition.parquet", "each lost item: stage, rule, value, threshold, margin"),
+    ("failed.csv", "items that failed, as input for another run"),
+    ("pipeline_info/params.json", "parameters; `seqloom run design` takes this file"),
+    ("pipeline_info/plan.json", "what each stage did"),
+    ("RUN.json", "manifest"),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What is known of a run when its stages have ended."""
+
+    name: str
+    started: str
+    seconds: float
+    params: DesignParams
+    parent: str
+    rows: tuple[StageRow, ...]
+    results: tuple[StageResult, ...]
+    notes: tuple[str, ...]
+
+
+def page_of(
+    run: Run, items: Items, outcome: Outcome, designs: pd.DataFrame, files: set[str]
+) -> DesignPage:
+    """Everything the page shows, already small or in columns."""
+    numeric = numeric_columns(items)
+    table = load(items, ["id", *numeric], alive=False)
+    table["outcome"] = outcome.items["outcome"].to_numpy()
+    top = designs.head(run.params.top)
+    if "rank" not in top:
+        top = top.assign(rank=np.arange(1, len(top) + 1))
+    same_length = len(set(designs["length"])) == 1
+    return DesignPage(
+        run_name=run.name,
+        started=run.started,
+        seconds=run.seconds,
+        parent_id=run.params.parent.id or ("parent" if run.parent else ""),
+        parent=run.parent,
+        table=table,
+        top=top.drop(columns=["digest", "description"], errors="ignore"),
+        objectives=objectives(run.params),
+        funnel=outcome.funnel,
+        stages=pd.DataFrame([vars_of(row) for row in run.rows]).rename(columns={"uses": "kind"}),
+        near_misses=attrition.near_misses(outcome.losses, NEAR_MISSES),
+        what_if=what_if(run.params, items, outcome),
+        diversity=diversity_figures(run),
+        position_counts=position_counts(designs["sequence"].tolist()) if same_length else None,
+        versions=versions(),
+        methods=methods(run.params),
+        files=[(name, what) for name, what in FILES if name in files],
+        warnings=list(run.notes),
+    )
+
+
+def objectives(params: DesignParams) -> list[tuple[str, str]]:
+    """Column and goal of each objective of the last ranking."""
+    ranks = [stage for stage in params.stages if isinstance(stage, RankStage)]
+    return [(o.column, o.goal) for o in ranks[-1].with_.objectives] if ranks else []
+
+
+def what_if(params: DesignParams, items: Items, outcome: Outcome) -> dict[str, pd.DataFrame]:
+    """For each threshold on a column: how many items another value would keep."""
+    tables = {}
+    for stage in params.stages:
+        if not (isinstance(stage, FilterStage) and stage.with_.kind == "threshold"):
+            continue
+        column = stage.with_.column
+        values = load(items, [column], alive=False)
+        for direction, limit in (("min", stage.with_.min), ("max", stage.with_.max)):
+            if limit is not None:
+                rule = attrition.limit_rule(column, direction, limit)
+                sign = rule.split()[-2]
+                tables[rule] = attrition.what_if(
+                    values, stage.name, column, sign, limit, outcome.losses
+                )
+    return tables
+
+
+def diversity_figures(run: Run) -> dict[str, float]:
+    """The figures of the last stage that measured diversity."""
+    names = {stage.name for stage in run.params.stages if isinstance(stage, DiversityStage)}
+    for result in reversed(run.results):
+        if result.stage in names and result.artifact is not None:
+            figures = json.loads(read_table(result.artifact)["json"].iloc[0])
+            return {k: float(v) for k, v in figures.items() if isinstance(v, int | float)}
+    return {}
+
+
+def methods(params: DesignParams) -> pd.DataFrame:
+    """Where each predicted column comes from."""
+    rows = []
+    for stage in params.stages:
+        if isinstance(stage, PredictStage):
+            method = predictors.METHODS[stage.with_.kind]
+            rows += [
+                {
+                    "column": column,
+                    "what": what,
+                    "method": method.description,
+                    "version": method.version,
+                    "source": method.source,
+                }
+                for column, what in zip(
+                    predictors.output_columns(stage.with_), method.columns.values(), strict=True
+                )
+            ]
+    return pd.DataFrame(rows, columns=["column", "what", "method", "version", "source"])
+
+
+def versions() -> dict[str, str]:
+    """Versions of Seqloom and of the libraries that compute."""
+    return {name: version(name) for name in LIBRARIES}
+
+
+def notes_of(results: Sequence[StageResult]) -> tuple[str, ...]:
+    """What the user should know of each stage."""
+    return tuple(note for result in results for note in result.notes)
