@@ -104,13 +104,11 @@ def compare(old: str, new: str, *, as_json: AsJson = False) -> int:
 @app.command
 def doctor(*, as_json: AsJson = False) -> int:
     """Check programs, storage, database and server, and say how to mend what is wrong."""
-    from dataclasses import asdict
-
-    from deployments.doctor import checks, format_checks
+    from deployments.doctor import checks, checks_json, format_checks, healthy
 
     found = checks()
-    _print(_json([asdict(check) for check in found]) if as_json else format_checks(found))
-    return 0 if all(check.ok for check in found) else FAILED
+    _print(checks_json(found) if as_json else format_checks(found))
+    return 0 if healthy(found) else FAILED
 
 
 def _json(content: object) -> str:
@@ -216,6 +214,7 @@ def _prepare_environment() -> None:
         defaults |= {k: v for k, v in own.items() if k.startswith(("PREFECT_", "SEQLOOM_"))}
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
+    Path(os.environ["PREFECT_HOME"]).mkdir(parents=True, exist_ok=True)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,6 @@ from contextvars import copy_context
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from urllib.parse import quote
 
 import httpx
 
@@ -303,7 +302,7 @@ def _post(http: httpx.Client, path: str) -> list[dict[str, object]]:
 
 
 def _online(http: httpx.Client, pool: str) -> int:
-    workers = _post(http, f"work_pools/{quote(pool, safe='')}/workers/filter")
+    workers = _post(http, f"work_pools/{pool}/workers/filter")
     return sum(worker.get("status") == "ONLINE" for worker in workers)
 
 

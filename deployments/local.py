@@ -101,6 +101,7 @@ def server(folder: Path, port: int | None = None) -> Iterator[LocalPrefect]:
     port = port or free_port()
     url = f"http://127.0.0.1:{port}"
     variables = environment(folder, url)
+    (folder / "prefect").mkdir(parents=True, exist_ok=True)
     arguments = ["server", "start", "--host", "127.0.0.1", "--port", str(port)]
     # The server's own processes must not take its address for that of another server.
     own = {name: value for name, value in variables.items() if name != "PREFECT_API_URL"}

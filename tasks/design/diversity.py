@@ -33,9 +33,10 @@ class DiversityParams(Params):
         title="Exact up to",
         description="pairs of sequences of unequal length; of more, a sample is drawn",
         ge=1,
+        le=5_000_000,
     )
     sampled_pairs: int = Field(
-        100_000, title="Sample", description="pairs drawn where there are more", ge=1
+        100_000, title="Sample", description="pairs drawn where there are more", ge=1, le=10_000_000
     )
     group_identity: float = Field(
         1.0,

@@ -25,7 +25,7 @@ from tasks.design.model import (
     StageParams,
 )
 from tasks.items import StageResult, column_names, load
-from tasks.policies import is_cached
+from tasks.policies import call, is_cached
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,8 @@ def _loaded(given: SequenceInput, taken: list[str], *, gaps: bool = False) -> St
     if given.source and given.sequences:
         raise InputError("input: both `source` and `sequences`; expected one of them")
     source = refer(given.source, settings().data) if given.source else None
-    return stages.load_input(source, given, taken, gaps)
+    arguments = {"source": source, "given": given, "taken": taken, "gaps": gaps}
+    return call(stages.load_input, arguments)
 
 
 def _parent(params: DesignParams, library: StageResult | None) -> str:
@@ -192,17 +193,17 @@ def _previewed(
     stage: StageParams, run: Prepared, needs: list[StageResult]
 ) -> tuple[StageRow, StageResult | None]:
     """The plan of a stage whose needs are known, and its result where that costs nothing."""
-    call = call_of(stage, needs, run)
-    if call is None:
+    planned = call_of(stage, needs, run)
+    if planned is None:
         result = run.inputs[stage.name]
         count = result.counts.items_out
         return _row(stage, count, count, 0), result
-    cached = not run.params.refresh and is_cached(call.task, call.arguments)
+    cached = not run.params.refresh and is_cached(planned.task, planned.arguments)
     if isinstance(stage, PredictStage) and not cached:
         items, stored, missing = scoring.stored(stage, needs, run.parent)
-        result = call.task.fn(**call.arguments) if missing == 0 else None
+        result = call(planned.task, planned.arguments) if missing == 0 else None
         return _row(stage, items, stored, missing), result
-    result = call.task.fn(**call.arguments)
+    result = call(planned.task, planned.arguments)
     counts = result.counts
     done = counts.items_in if cached else counts.cached
     return _row(stage, counts.items_in, done, 0 if cached else counts.computed), result

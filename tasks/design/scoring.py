@@ -1,7 +1,6 @@
 """Predictions through the store: only what is new is computed, each distinct sequence once."""
 
 import hashlib
-import json
 from collections.abc import Sequence
 
 import numpy as np
@@ -46,10 +45,10 @@ def model_key(stage: PredictStage, parent: str, profile: Profile | None) -> Mode
         settings_["parent"] = parent
     if method.needs_profile and profile is not None:
         settings_["profile"] = hashlib.sha256(profile.hmm).hexdigest()
-    return ModelKey(
+    return ModelKey.of(
         model=stage.with_.kind,
         action="predict",
-        params=json.dumps(settings_, sort_keys=True),
+        params=settings_,
         version=f"{method.version}+{source_digest(code_of(stage.with_.kind))[:12]}",
     )
 

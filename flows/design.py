@@ -1,0 +1,60 @@
+"""Protein design: make variants, predict, filter, cluster, rank.
+
+The stages are declared in the parameters; each starts as soon as what it needs is there. The run
+ends with a folder of results and a page to look at. What a stage does stands in `tasks.design`.
+"""
+
+from datetime import UTC, datetime
+
+import pandas as pd
+from prefect import runtime
+
+from tasks.announcing import announce_link, announce_table, announce_text
+from tasks.dag import plan_text
+from tasks.design import graph, stages
+from tasks.design.delivery import DesignResult
+from tasks.design.model import DesignParams
+from tasks.design.planning import call_of, plan_frame, prepare, preview
+from tasks.policies import WaitedFor, finished, pipeline, run_logger, start
+
+
+def run_name() -> str:
+    """Name of a run in the UI: what is designed, from which seed."""
+    params = runtime.flow_run.parameters.get("params", {})
+    given = params if isinstance(params, dict) else params.model_dump()
+    subject = given.get("parent", {}).get("id") or "library"
+    return f"{subject}-seed{given.get('seed', 1)}" + ("-plan" if given.get("dry_run") else "")
+
+
+@pipeline("design", flow_run_name=run_name)
+def design(params: DesignParams) -> DesignResult:
+    """Redesign a protein, or judge a library of sequences; see the README for the stages."""
+    started = datetime.now(UTC)
+    run = prepare(params)
+    text = plan_text(graph.graph_of(params.stages))
+    run_logger().info("%s", text)
+    if params.dry_run:
+        frame = plan_frame(preview(run))
+        announce_table("design-plan", "What this run would do", frame)
+        run_logger().info("Nothing was computed:\n%s", frame.to_string(index=False))
+        return DesignResult(plan=tuple(frame.to_dict("records")))
+    announce_text("design-plan", "Execution plan", text)
+    futures: dict[str, WaitedFor] = {}
+    for stage in run.ordered:
+        call = call_of(stage, [futures[name] for name in stage.needs], run)
+        if call is None:
+            futures[stage.name] = run.inputs[stage.name]
+        else:
+            futures[stage.name] = start(call.task, stage.name, call.arguments, params.refresh)
+    ended = finished(futures)
+    delivered = stages.deliver(params, run.parent, started, ended)
+    announce_table("design-top", "Top designs", delivered.top)
+    announce_table("design-attrition", "Where items were lost", delivered.funnel)
+    announce_link("design-page", "The page of this run", delivered.result.page)
+    return delivered.result
+
+
+def plan(params: DesignParams) -> tuple[str, pd.DataFrame]:
+    """What a run would do, as text and table; without Prefect's engine, and without predicting."""
+    run = prepare(params)
+    return plan_text(graph.graph_of(params.stages)), plan_frame(preview(run))

@@ -1,0 +1,247 @@
+"""How our tasks and flows behave when run: the one place with retries, limits and cache rules.
+
+@compute("tasks.design.filters")   deterministic; cached on its inputs and on the code named
+@external_tool("tasks.…")          a program: as above, one more try when it was not its fault
+@remote                            a service: tried again, but only on TransientError
+@delivery                          writes a run's own folder: never answered from a cache
+@pipeline("design")                a flow with its record in the ledger
+"""
+
+import logging
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+from uuid import uuid4
+
+from prefect import Flow, Task, flow, get_run_logger, task
+from prefect.cache_policies import NO_CACHE, CachePolicy
+from prefect.client.schemas.objects import TaskRun
+from prefect.context import FlowRunContext, TaskRunContext
+from prefect.exceptions import MissingContextError
+from prefect.futures import PrefectFuture, wait
+from prefect.results import get_result_store
+from prefect.settings import PREFECT_API_URL, PREFECT_LOCAL_STORAGE_PATH
+from prefect.states import State
+from prefect.task_runners import ThreadPoolTaskRunner
+from prefect.tasks import exponential_backoff
+from prefect.transactions import IsolationLevel
+
+from blocks.errors import TransientError
+from blocks.locks import FlockLockManager
+from tasks import recording
+from tasks.fingerprint import cache_key
+from tasks.items import StageResult
+from tasks.results import run_id
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+WORKERS = max(2, os.cpu_count() or 2)
+
+
+@dataclass
+class Content(CachePolicy):
+    """Cache rule: equal code and equal content of the inputs give an equal result.
+
+    Prefect's INPUTS names neither the task nor its code, and its TASK_SOURCE sees only the thin
+    shell around the modules that compute.
+    """
+
+    modules: tuple[str, ...] = field(default=())
+
+    def compute_key(
+        self,
+        task_ctx: TaskRunContext,
+        inputs: dict[str, Any],
+        flow_parameters: dict[str, Any],
+        **kwargs: Any,  # noqa: ANN401 -- as the base class has it
+    ) -> str | None:
+        """See `cache_key`."""
+        return cache_key(task_ctx.task.fn, self.modules, inputs)
+
+
+def is_cached(task_: Task[..., Any], arguments: Mapping[str, Any]) -> bool:
+    """Whether a task called with these arguments would be answered from its stored result."""
+    policy = task_.cache_policy
+    if not isinstance(policy, Content):
+        return False
+    key = cache_key(task_.fn, policy.modules, arguments)
+    if FlowRunContext.get() is None and PREFECT_API_URL.value() is None:
+        return (Path(PREFECT_LOCAL_STORAGE_PATH.value()) / key).is_file()  # asks no server
+    return bool(get_result_store().update_for_task(task_).exists(key))
+
+
+def only_if_transient(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
+    """Try again only where a second try can help."""
+    return isinstance(state.result(raise_on_failure=False), TransientError)
+
+
+def compute(*modules: str) -> Callable[[Callable[P, R]], Task[P, R]]:
+    """A deterministic stage; `modules` name the code its result depends on.
+
+    Two runs that want the same result at the same time compute it once: the second one waits for
+    the first and takes what it stored.
+    """
+
+    def decorate(stage: Callable[P, R]) -> Task[P, R]:
+        return task(
+            cache_policy=_once(modules),
+            persist_result=True,
+            result_serializer="json",
+            retries=1,
+            retry_delay_seconds=5,
+            retry_condition_fn=only_if_transient,
+            **recording.TASK_HOOKS,
+        )(recording.measured(stage))
+
+    return decorate
+
+
+def external_tool(*modules: str) -> Callable[[Callable[P, R]], Task[P, R]]:
+    """A stage that runs a program; the program's version must be among its arguments.
+
+    The tag `external-tool` lets the server bound how many run at once. The time limit is the
+    program's own (`blocks.programs`): Prefect's does not stop a running one.
+    """
+
+    def decorate(stage: Callable[P, R]) -> Task[P, R]:
+        return task(
+            cache_policy=_once(modules),
+            persist_result=True,
+            result_serializer="json",
+            retries=1,
+            retry_delay_seconds=30,
+            retry_condition_fn=only_if_transient,
+            tags=["external-tool"],
+            **recording.TASK_HOOKS,
+        )(recording.measured(stage))
+
+    return decorate
+
+
+def remote(stage: Callable[P, R]) -> Task[P, R]:
+    """A stage that calls a service; what it got lies in the prediction store, item by item."""
+    return task(
+        cache_policy=NO_CACHE,
+        persist_result=True,
+        result_serializer="json",
+        retries=3,
+        retry_delay_seconds=exponential_backoff(backoff_factor=4),
+        retry_jitter_factor=0.5,
+        retry_condition_fn=only_if_transient,
+        tags=["remote"],
+        **recording.TASK_HOOKS,
+    )(recording.measured(stage))
+
+
+def delivery(stage: Callable[P, R]) -> Task[P, R]:
+    """A stage that writes into the run's own folder: each run does it, whatever was cached."""
+    return task(
+        cache_policy=NO_CACHE,
+        persist_result=False,
+        retries=1,
+        retry_delay_seconds=5,
+        retry_condition_fn=only_if_transient,
+        **recording.TASK_HOOKS,
+    )(recording.measured(stage))
+
+
+def pipeline(name: str, **options: Any) -> Callable[[Callable[P, R]], Flow[P, R]]:  # noqa: ANN401 -- flow's own
+    """A flow of Seqloom: threads for its tasks, JSON results, one row in the ledger per run."""
+
+    def decorate(function: Callable[P, R]) -> Flow[P, R]:
+        made: Flow[P, R] = flow(
+            name=name,
+            task_runner=ThreadPoolTaskRunner(max_workers=WORKERS),
+            persist_result=True,
+            result_serializer="json",
+            **recording.flow_hooks(),
+            **options,
+        )(function)
+        return made
+
+    return decorate
+
+
+WaitedFor = PrefectFuture[StageResult] | StageResult
+"""A stage that has been started, or the result of one that needed no start."""
+
+
+def call(stage: Task[..., StageResult], arguments: Mapping[str, Any]) -> StageResult:
+    """Run a stage here and now: as a task inside of a flow run, as a function outside of one."""
+    return stage(**arguments) if FlowRunContext.get() is not None else stage.fn(**arguments)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a stage came to its result."""
+
+    result: StageResult
+    cached: bool
+    """Answered as a whole from a stored result."""
+
+
+def start(
+    stage: Task[..., StageResult], name: str, arguments: Mapping[str, Any], refresh: bool
+) -> WaitedFor:
+    """Submit a stage under its own name; it begins as soon as what it waits for has ended."""
+    options: dict[str, Any] = {"task_run_name": name, "refresh_cache": refresh or None}
+    return stage.with_options(**options).submit(**arguments)
+
+
+def finished(stages: Mapping[str, WaitedFor]) -> dict[str, Ended]:
+    """The results of all stages, when the last one has ended.
+
+    Raises:
+        Exception: What the first stage that failed by itself raised; branches that do not depend
+            on it have ended and are stored, so the next run goes on from there.
+    """
+    futures = [stage for stage in stages.values() if isinstance(stage, PrefectFuture)]
+    wait(futures)
+    for future in futures:
+        if future.state.is_failed() and future.state.name != "NotReady":
+            future.result()
+    ended = {}
+    for name, stage in stages.items():
+        if isinstance(stage, PrefectFuture):
+            result = stage.result()
+            ended[name] = Ended(result, cached=stage.state.name == "Cached")
+        else:
+            ended[name] = Ended(stage, cached=True)
+    return ended
+
+
+def _once(modules: tuple[str, ...]) -> Content:
+    policy = Content(modules=modules)
+    return policy.configure(
+        isolation_level=IsolationLevel.SERIALIZABLE,
+        lock_manager=FlockLockManager(Path(PREFECT_LOCAL_STORAGE_PATH.value()) / "locks"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class CurrentRun:
+    """The run that this code belongs to."""
+
+    name: str
+    id: str
+    """Sorts by time; also the name of its folder."""
+
+
+def current_run(started: datetime) -> CurrentRun:
+    """Name and id of the flow run around, or of a run without Prefect."""
+    context = FlowRunContext.get()
+    flow_run = context.flow_run if context is not None else None
+    unique = str(flow_run.id) if flow_run is not None else uuid4().hex
+    return CurrentRun(flow_run.name if flow_run is not None else "run", run_id(started, unique))
+
+
+def run_logger() -> logging.Logger | logging.LoggerAdapter[Any]:
+    """The run's logger, which the UI shows; outside of a run an ordinary one."""
+    try:
+        return get_run_logger()
+    except MissingContextError:
+        return logging.getLogger("seqloom")
