@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pandas as pd
@@ -44,33 +45,34 @@ def _prefect(folder: Path) -> Iterator[LocalPrefect]:
 
 def _run_deployment(prefect: LocalPrefect, parameters: dict[str, Any]) -> dict[str, Any]:
     """The flow run, when it has ended; a line for each stage that ends meanwhile."""
-    command = [*prefect_command(), "deployment", "run", DEPLOYMENT, "--watch", "--params"]
+    tag = f"demo-{uuid4().hex[:8]}"  # tells this run from others of the deployment
+    command = [*prefect_command(), "deployment", "run", DEPLOYMENT, "--watch", "--tag", tag]
     log = prefect.folder / "demo.log"
     with log.open("wb") as output:
         process = subprocess.Popen(  # noqa: S603 -- our own interpreter, a list, no shell
-            [*command, json.dumps({"params": parameters})],
+            [*command, "--params", json.dumps({"params": parameters})],
             env=dict(prefect.environment),
             stdout=output,
             stderr=subprocess.STDOUT,
         )
         _say(f"$ prefect deployment run '{DEPLOYMENT}' --watch --params ...")
         with httpx.Client(base_url=prefect.api, timeout=30) as api:
-            _follow(api, process)
+            _follow(api, process, tag)
             status = process.wait()
-            run = _newest_run(api)
+            run = _tagged_run(api, tag)
     if status:
         reason = (run.get("state") or {}).get("message") or f"see {log}"
         raise ServiceError("the run", f"ended as {run.get('state_name', 'unknown')}: {reason}")
     return run
 
 
-def _follow(api: httpx.Client, process: subprocess.Popen[bytes]) -> None:
+def _follow(api: httpx.Client, process: subprocess.Popen[bytes], tag: str) -> None:
     """Print each stage once, when it has ended."""
     told: set[str] = set()
     started = time.monotonic()
     while True:
         going_on = process.poll() is None
-        run = _newest_run(api)
+        run = _tagged_run(api, tag)
         if run:
             query = {"task_runs": {"flow_run_id": {"any_": [run["id"]]}}, "sort": "END_TIME_DESC"}
             for task in reversed(api.post("/task_runs/filter", json=query).json()):
@@ -83,12 +85,8 @@ def _follow(api: httpx.Client, process: subprocess.Popen[bytes]) -> None:
         time.sleep(POLL_S)
 
 
-def _newest_run(api: httpx.Client) -> dict[str, Any]:
-    query = {
-        "sort": "EXPECTED_START_TIME_DESC",
-        "limit": 1,
-        "flows": {"name": {"any_": ["design"]}},
-    }
+def _tagged_run(api: httpx.Client, tag: str) -> dict[str, Any]:
+    query = {"flow_runs": {"tags": {"all_": [tag]}}, "limit": 1}
     found = api.post("/flow_runs/filter", json=query).json()
     return dict(found[0]) if found else {}
 

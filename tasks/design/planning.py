@@ -6,10 +6,12 @@ from dataclasses import dataclass
 import pandas as pd
 
 from blocks.errors import InputError, InputProblems
+from blocks.programs import find_program, program_version
 from blocks.settings import settings
 from blocks.storage import refer
 from tasks import dag
 from tasks.design import graph, scoring, stages
+from tasks.design.clustering import IdentityParams
 from tasks.design.delivery import StageRow
 from tasks.design.model import (
     ClusterStage,
@@ -26,6 +28,8 @@ from tasks.design.model import (
 )
 from tasks.items import StageResult, column_names, load
 from tasks.policies import call, is_cached
+
+MMSEQS = "mmseqs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +134,12 @@ def call_of(stage: StageParams, needs: Sequence[object], run: Prepared) -> Call 
             arguments = {"parent": parent, "seed": seed}
             return Call(stages.filter_items, {"stage": stage, "needs": needs, **arguments})
         case ClusterStage():
-            return Call(stages.cluster, {"stage": stage, "needs": needs, "seed": seed})
+            arguments = {"stage": stage, "needs": needs, "seed": seed}
+            may_run = isinstance(stage.with_, IdentityParams) and stage.with_.engine != "builtin"
+            if may_run and find_program(MMSEQS) is not None:
+                version = program_version(MMSEQS)
+                return Call(stages.cluster_by_program, {**arguments, "version": version})
+            return Call(stages.cluster, arguments)
         case DiversityStage():
             arguments = {"stage": stage, "needs": needs, "seed": seed}
             return Call(stages.measure_diversity, arguments)

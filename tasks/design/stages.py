@@ -3,8 +3,11 @@
 The only module of this pipeline that knows Prefect, the storage and the prediction store.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
@@ -13,6 +16,7 @@ from prefect import Task
 
 from blocks.errors import InputError
 from blocks.predictions import sequence_digests
+from blocks.programs import run_program
 from blocks.settings import settings
 from blocks.storage import FileRef, Storage, Table, open_uri
 from tasks import attrition
@@ -24,7 +28,7 @@ from tasks.design.delivery import (
     write_run_info,
     write_tables,
 )
-from tasks.design.graph import RANK_COLUMNS, VECTOR_CLUSTERS
+from tasks.design.graph import RANK_COLUMNS
 from tasks.design.model import (
     ClusterStage,
     DesignParams,
@@ -40,10 +44,12 @@ from tasks.design.model import (
 from tasks.design.page import design_page
 from tasks.design.profile import build_profile
 from tasks.items import ITEMS_PER_SOURCE, Counts, Items, StageResult, load, union
-from tasks.policies import Ended, compute, current_run, delivery, run_logger
+from tasks.policies import Ended, compute, current_run, delivery, external_tool, run_logger
 from tasks.results import MANIFEST, run_folder
 from tasks.sequences import Layout, from_list, numeric_columns, read_sequences
 
+PROGRAM_LIMIT_S = 6 * 3_600
+"""Longest that an external program may take [s]."""
 HIDDEN = {"item", "digest", "description", "source", "sequence"}
 """Columns left out of the table in the UI."""
 FILTER_CODE = (
@@ -193,23 +199,54 @@ def filter_items(
 @compute("tasks.design.clustering")
 def cluster(stage: ClusterStage, needs: list[StageResult], seed: int) -> StageResult:
     """A cluster number for each item, and which item stands for its cluster."""
+    return _clustered(stage, needs, seed, None)
+
+
+@external_tool("tasks.design.clustering")
+def cluster_by_program(
+    stage: ClusterStage,
+    needs: list[StageResult],
+    seed: int,
+    version: str,  # noqa: ARG001 -- part of the cache key
+) -> StageResult:
+    """As `cluster`, by MMseqs2 where the set is large enough.
+
+    Args:
+        version: The program's; another version is another result.
+    """
+
+    def mmseqs(fasta: str) -> str:
+        with TemporaryDirectory() as folder:
+            given, made = Path(folder) / "given.fasta", Path(folder) / "made"
+            given.write_text(fasta, encoding="ascii")
+            argv = clustering.mmseqs_argv(given, made, Path(folder) / "tmp", stage.with_)
+            run_program(argv, timeout_s=PROGRAM_LIMIT_S)
+            return made.with_name("made_cluster.tsv").read_text(encoding="ascii")
+
+    return _clustered(stage, needs, seed, mmseqs)
+
+
+def _clustered(
+    stage: ClusterStage,
+    needs: list[StageResult],
+    seed: int,
+    mmseqs: Callable[[str], str] | None,
+) -> StageResult:
     items = union(need.items for need in needs)
-    if stage.with_.kind in VECTOR_CLUSTERS:
+    if isinstance(stage.with_, clustering.IdentityParams):
+        table = load(items, ["sequence"])
+        clusters = clustering.cluster_sequences(stage.with_, table["sequence"].tolist(), mmseqs)
+    else:
         table = load(items, [stage.vectors])
         clusters = clustering.cluster_vectors(stage.with_, np.stack(table[stage.vectors]), seed)
-    else:
-        table = load(items, ["sequence"])
-        clusters = clustering.cluster_sequences(stage.with_, table["sequence"].tolist())
     chosen = f"{stage.name}_representative"
     slab = table[["item"]].assign(**{stage.name: clusters.label, chosen: clusters.representative})
     keep = clusters.representative | (not stage.representatives_only)
     losses = attrition.losses_from_failures(
-        stage.name,
-        table["item"].to_numpy()[~keep],
-        np.array(["not a representative"]),
-        dropped=True,
+        stage.name, table["item"].to_numpy()[~keep], ["not a representative"], dropped=True
     )
-    run_logger().info("%s: %d items, %d clusters", stage.name, len(table), clusters.label.max() + 1)
+    count = len(set(clusters.label.tolist()))
+    run_logger().info("%s: %d items, %d clusters", stage.name, len(table), count)
     return StageResult(
         stage=stage.name,
         items=items.plus(columns=storage().write_table(slab), losses=_stored(losses)),
@@ -270,7 +307,8 @@ def deliver(
     """The folder of the run: tables, page, manifest."""
     items = union(one.result.items for one in ended.values())
     results = tuple(one.result for one in ended.values())
-    outcome = outcome_of(items, list(ended))
+    with_items = [name for name, one in ended.items() if one.result.items.rows]
+    outcome = outcome_of(items, with_items)
     rows = tuple(stage_row(stage, ended[stage.name]) for stage in params.stages)
     run = current_run(started)
     run_info = summary.Run(

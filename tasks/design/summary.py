@@ -13,12 +13,30 @@ from tasks import attrition
 from tasks.design import predictors
 from tasks.design.delivery import Outcome, StageRow, numeric_columns, vars_of
 from tasks.design.diversity import position_counts
-from tasks.design.model import DesignParams, DiversityStage, FilterStage, PredictStage, RankStage
+from tasks.design.model import (
+    ClusterStage,
+    DesignParams,
+    DiversityStage,
+    FilterStage,
+    PredictStage,
+    RankStage,
+)
 from tasks.design.page import DesignPage
 from tasks.items import Items, StageResult, load
+from tasks.report import plain_number
 
 LIBRARIES = ("seqloom", "prefect", "pandas", "pyhmmer", "biopython", "scikit-learn", "rapidfuzz")
-NEAR_MISSES = 20
+NEAR_MISSES = 5
+"""Shown per rule."""
+LABELS = {
+    "number": "designs measured",
+    "unique": "distinct",
+    "mean_entropy": "mean entropy per position [bits]",
+    "mean_identity": "mean pairwise identity",
+    "kmers_unique": "distinct 3-mers",
+    "effective_number": "effective number",
+}
+"""Figures of diversity that the page shows, and what it calls them."""
 FILES = [
     ("designs.csv", "kept designs, best first, with all columns"),
     ("designs.fasta", "their sequences"),
@@ -50,7 +68,8 @@ def page_of(
 ) -> DesignPage:
     """Everything the page shows, already small or in columns."""
     numeric = numeric_columns(items)
-    table = load(items, ["id", *numeric], alive=False)
+    labels = {stage.name for stage in run.params.stages if isinstance(stage, ClusterStage)}
+    table = load(items, ["id", *(c for c in numeric if c not in labels)], alive=False)
     table["outcome"] = outcome.items["outcome"].to_numpy()
     top = designs.head(run.params.top)
     if "rank" not in top:
@@ -66,8 +85,10 @@ def page_of(
         top=top.drop(columns=["digest", "description"], errors="ignore"),
         objectives=objectives(run.params),
         funnel=outcome.funnel,
-        stages=pd.DataFrame([vars_of(row) for row in run.rows]).rename(columns={"uses": "kind"}),
-        near_misses=attrition.near_misses(outcome.losses, NEAR_MISSES),
+        stages=pd.DataFrame([vars_of(row) for row in run.rows])
+        .rename(columns={"uses": "kind"})
+        .drop(columns="exact"),
+        near_misses=near_misses(items, outcome),
         what_if=what_if(run.params, items, outcome),
         diversity=diversity_figures(run),
         position_counts=position_counts(designs["sequence"].tolist()) if same_length else None,
@@ -92,14 +113,27 @@ def what_if(params: DesignParams, items: Items, outcome: Outcome) -> dict[str, p
             continue
         column = stage.with_.column
         values = load(items, [column], alive=False)
-        for direction, limit in (("min", stage.with_.min), ("max", stage.with_.max)):
+        for sign, limit in ((">=", stage.with_.min), ("<=", stage.with_.max)):
             if limit is not None:
-                rule = attrition.limit_rule(column, direction, limit)
-                sign = rule.split()[-2]
-                tables[rule] = attrition.what_if(
+                tables[attrition.limit_rule(column, sign, limit)] = attrition.what_if(
                     values, stage.name, column, sign, limit, outcome.losses
                 )
     return tables
+
+
+def near_misses(items: Items, outcome: Outcome) -> pd.DataFrame:
+    """The items that each rule dropped most narrowly; numbers as text, each as long as it needs."""
+    nearest = attrition.near_misses(outcome.losses, NEAR_MISSES)
+    ids = load(items, ["id"], alive=False).set_index("item")["id"]
+    return pd.DataFrame(
+        {
+            "id": ids.reindex(nearest["item"]).to_numpy(),
+            "stage": nearest["stage"],
+            "rule": nearest["rule"],
+            "value": nearest["value"].map(plain_number),
+            "missed by": nearest["margin"].map(plain_number),
+        }
+    )
 
 
 def diversity_figures(run: Run) -> dict[str, float]:
@@ -108,7 +142,11 @@ def diversity_figures(run: Run) -> dict[str, float]:
     for result in reversed(run.results):
         if result.stage in names and result.artifact is not None:
             figures = json.loads(read_table(result.artifact)["json"].iloc[0])
-            return {k: float(v) for k, v in figures.items() if isinstance(v, int | float)}
+            return {
+                label: float(figures[name])
+                for name, label in LABELS.items()
+                if figures.get(name) is not None
+            }
     return {}
 
 
