@@ -18,7 +18,7 @@ os.environ["SEQLOOM_STORAGE"] = f"{_HOME}/storage"
 os.environ["SEQLOOM_RESULTS"] = f"{_HOME}/results"
 os.environ["DO_NOT_TRACK"] = "1"
 os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
-os.environ.pop("SEQLOOM_DATABASE", None)
+os.environ["SEQLOOM_DATABASE"] = f"sqlite:///{_HOME}/seqloom.db"
 os.environ.pop("PREFECT_API_URL", None)
 
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
