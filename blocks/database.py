@@ -10,7 +10,7 @@ import socket
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,13 +18,14 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Dialect, Engine, event
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import URL
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from blocks.errors import InputError, SeqloomError, ServiceError
+from blocks.database_errors import one_line_errors, shown
+from blocks.errors import InputError
 from blocks.settings import database_url, settings
 
 METADATA = sa.MetaData()
@@ -100,7 +101,7 @@ def close_connections() -> None:
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """A connection on which everything is seen at one moment; what is written is lost."""
-    with _one_line_errors(engine.url), engine.connect() as connection:
+    with one_line_errors(engine.url), engine.connect() as connection:
         yield connection
 
 
@@ -111,11 +112,17 @@ def writing(engine: Engine) -> Iterator[Connection]:
     A transaction that began by reading would be refused when another process has written since.
     """
     with (
-        _one_line_errors(engine.url),
+        one_line_errors(engine.url),
         engine.connect().execution_options(seqloom_writes=True) as connection,
         connection.begin(),
     ):
         yield connection
+
+
+def insert_new(connection: Connection, table: sa.Table, row: Mapping[str, object]) -> None:
+    """Add a row unless there is one with its key."""
+    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
+    connection.execute(dialect.insert(table).values(row).on_conflict_do_nothing())
 
 
 def upgrade(engine: Engine) -> None:
@@ -159,11 +166,6 @@ def _version(connection: Connection) -> str | None:
         return None
     table = sa.table(VERSION_TABLE, sa.column("version_num"))
     return connection.execute(sa.select(table.c.version_num)).scalar()
-
-
-def shown(url: URL) -> str:
-    """The URL without its password, for messages."""
-    return url.set(query={}).render_as_string(hide_password=True)
 
 
 def _create(url: URL) -> Engine:
@@ -242,48 +244,6 @@ def _switch_to_wal(path: Path) -> None:
 
 def _was_removed(url: URL) -> bool:
     return url.get_backend_name() == "sqlite" and not Path(str(url.database)).exists()
-
-
-@contextmanager
-def _one_line_errors(url: URL) -> Iterator[None]:
-    try:
-        yield
-    except DBAPIError as error:
-        ours = _translated(error, url)
-        if ours is None:
-            raise  # a statement is wrong: our mistake, with everything that helps to find it
-    else:
-        return
-    raise ours  # outside of the handler: the statement and its values stay out of logs
-
-
-def _translated(error: DBAPIError, url: URL) -> SeqloomError | None:
-    """Our error for what the caller or the machine can change; None for a wrong statement."""
-    original = error.orig
-    if isinstance(original, sqlite3.Error):
-        return _sqlite_error(original, f"database {shown(url)}")
-    fields = original.args[0] if original is not None and original.args else ""
-    return _postgresql_error(fields, f"database {shown(url)}")
-
-
-def _sqlite_error(error: sqlite3.Error, where: str) -> SeqloomError | None:
-    code = getattr(error, "sqlite_errorname", "").removeprefix("SQLITE_").split("_")[0]
-    if code in {"BUSY", "LOCKED", "FULL", "IOERR", "PROTOCOL"}:
-        return ServiceError(where, str(error))
-    if code in {"CANTOPEN", "READONLY", "NOTADB", "CORRUPT", "PERM"}:
-        return InputError(f"{where}: {error}; expected an SQLite file that can be written")
-    return None
-
-
-def _postgresql_error(fields: object, where: str) -> SeqloomError | None:
-    if not isinstance(fields, dict):  # the driver's own: no answer from the server
-        return ServiceError(where, " ".join(str(fields).split()) or "the connection broke")
-    code, reason = str(fields.get("C", "")), " ".join(str(fields.get("M", "")).split())
-    if code[:2] in {"08", "40", "53", "57", "58"}:
-        return ServiceError(where, reason)
-    if code[:2] in {"28", "3D"} or code in {"42501", "25006"}:
-        return InputError(f"{where}: {reason}; expected a login that may use this database")
-    return None
 
 
 def _before_fork() -> None:

@@ -20,7 +20,7 @@ class SeqloomError(Exception):
 
 
 class InputError(SeqloomError):
-    """Data or parameters are wrong; the message names the thing, the place and what was expected."""
+    """Data or parameters are wrong; the message names thing, place and what was expected."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,174 +4,28 @@ A row is written when a run starts and closed once; a closed row is never change
 messages are masked before they are written: values under keys that name a secret, logins in URLs.
 """
 
-import dataclasses
 import math
 import os
-import re
 import socket
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from enum import Enum
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
 import psutil
 import sqlalchemy as sa
-from pydantic import BaseModel, ConfigDict, SecretBytes, SecretStr
 from sqlalchemy import Connection, Engine
-from sqlalchemy.dialects import postgresql, sqlite
 
 from blocks import database
-from blocks.database import JSON, METADATA, UTCDateTime, reading, writing
+from blocks.comparison import Comparison, differences
+from blocks.database import JSON, insert_new, reading, writing
 from blocks.errors import InputError
+from blocks.executions import EXECUTIONS, FINAL, METRICS, Metric, Run, RunDetails, Status
+from blocks.masking import mask, one_line
 
-Status = Literal["running", "completed", "failed", "crashed", "cancelled"]
-FINAL = ("completed", "failed", "crashed", "cancelled")
-MASK = "***"
 HEARTBEAT_LIMIT = timedelta(minutes=10)
-ERROR_LENGTH = 2_000
 LISTED = 5
 """Runs named in the message about an ambiguous name."""
-
-EXECUTIONS = sa.Table(
-    "pipeline_executions",
-    METADATA,
-    sa.Column("execution_id", sa.Text, primary_key=True),
-    sa.Column("pipeline_type", sa.Text, nullable=False),
-    sa.Column("status", sa.Text, nullable=False, index=True),
-    sa.Column("input_data", JSON),
-    sa.Column("output_data", JSON),
-    sa.Column("execution_log", JSON, nullable=False),
-    sa.Column("started_at", UTCDateTime, nullable=False, index=True),
-    sa.Column("completed_at", UTCDateTime),
-    sa.Column("created_by", sa.Text),
-    sa.Column("degraded", sa.Boolean, nullable=False),
-    sa.Column("parent_execution_id", sa.Text),
-    sa.Column("flow_run_id", sa.Text, index=True),
-    sa.Column("run_name", sa.Text, index=True),
-    sa.Column("error", sa.Text),
-    sa.Column("code_version", sa.Text),
-    sa.Column("versions", JSON, nullable=False),
-    sa.Column("input_digests", JSON, nullable=False),
-    sa.Column("output_digests", JSON, nullable=False),
-    sa.Column("host", sa.Text, nullable=False),
-    sa.Column("pid", sa.Integer, nullable=False),
-    sa.Column("process_started", sa.Double, nullable=False),
-    sa.Column("heartbeat_at", UTCDateTime, nullable=False),
-)
-METRICS = sa.Table(
-    "pipeline_metrics",
-    METADATA,
-    sa.Column("metric_id", sa.Text, primary_key=True),
-    sa.Column(
-        "execution_id",
-        sa.Text,
-        sa.ForeignKey("pipeline_executions.execution_id"),
-        nullable=False,
-        index=True,
-    ),
-    sa.Column("step_name", sa.Text, nullable=False),
-    sa.Column("metric_type", sa.Text, nullable=False),
-    sa.Column("metric_name", sa.Text, nullable=False),
-    sa.Column("metric_value", sa.Double, nullable=False),
-    sa.Column("unit", sa.Text, nullable=False),
-    sa.Column("recorded_at", UTCDateTime, nullable=False),
-)
-
-_SECRET_KEY = re.compile(
-    r"token(?!i[sz])|passw(or)?d|passphrase|secret(?!e[ds]?\b|ed|ion|ing|or|ome)|api[_-]?key|authorization"
-    r"|private[_-]?key|credential",
-    re.IGNORECASE,
-)
-"""Not what proteins do: `secreted`, `secretion`; not what texts are put through: `tokenizer`."""
-
-_COUNT_KEY = re.compile(r"tokens|token_(count|limit|budget)", re.IGNORECASE)
-_URL_LOGIN = re.compile(r"(?<=://)[^\s/?#'\"]+(?=@)")
-_SPOKEN_OF = re.compile("token|passw|secret|api|auth|signature|bearer", re.IGNORECASE)
-_SPOKEN_SECRET = re.compile(
-    r"(?P<name>\b[\w-]{0,40}(?:token|passw(?:or)?d|secret|api[_-]?key|authorization|signature))"
-    r"(?P<sign>[\"']?\s*[=:]\s*[\"']?)(?:(?:bearer|token|basic)\s+)?[^\s\"',;&]+",
-    re.IGNORECASE,
-)
-_BEARER = re.compile(r"\b(bearer)\s+[\w.~+/=-]{8,}", re.IGNORECASE)
-
-
-class _Row(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class Run(_Row):
-    """One run of a pipeline."""
-
-    execution_id: str
-    pipeline_type: str
-    status: Status
-    input_data: Any = None
-    output_data: Any = None
-    execution_log: list[dict[str, Any]] = []
-    started_at: datetime
-    completed_at: datetime | None = None
-    created_by: str | None = None
-    degraded: bool = False
-    parent_execution_id: str | None = None
-    flow_run_id: str | None = None
-    run_name: str | None = None
-    error: str | None = None
-    code_version: str | None = None
-    versions: dict[str, Any] = {}
-    input_digests: dict[str, Any] = {}
-    output_digests: dict[str, Any] = {}
-    host: str
-    pid: int
-    process_started: float
-    heartbeat_at: datetime
-
-
-class Metric(_Row):
-    """One number that a step of a run was measured by."""
-
-    step_name: str
-    metric_type: Literal["timing", "resource", "throughput"]
-    metric_name: str
-    metric_value: float
-    unit: str
-    recorded_at: datetime
-
-
-class RunDetails(_Row):
-    """A run with its metrics, in the order they were recorded."""
-
-    run: Run
-    metrics: tuple[Metric, ...]
-
-
-class Change(_Row):
-    """What differs between two runs; None where one of them has no such value."""
-
-    old: Any = None
-    new: Any = None
-    ratio: float | None = None
-    """new / old; None unless both are numbers and old is not 0."""
-
-
-class Comparison(_Row):
-    """Differences from one run to another, by dotted path; equal values are left out."""
-
-    outcome: dict[str, Change]
-    """Pipeline, status, degraded."""
-    parameters: dict[str, Change]
-    versions: dict[str, Change]
-    digests: dict[str, Change]
-    counts: dict[str, Change]
-    """Numbers that depend on what was done: items, attempts, the numbers of the output."""
-    metrics: dict[str, Change]
-    """Numbers that depend on the machine and the moment: seconds, bytes, rates."""
-
-    @property
-    def same(self) -> bool:
-        """The runs did the same; they may have taken different times."""
-        return not (self.outcome or self.parameters or self.versions or self.digests or self.counts)
 
 
 def start(
@@ -212,7 +66,7 @@ def start(
         "heartbeat_at": now,
     }
     with writing(_engine(engine)) as connection:
-        connection.execute(_insert_new(connection, row))
+        insert_new(connection, EXECUTIONS, row)
     return str(row["execution_id"])
 
 
@@ -391,102 +245,12 @@ def compare(a: str, b: str, *, engine: Engine | None = None) -> Comparison:
     return differences(run(a, engine=engine), run(b, engine=engine))
 
 
-def differences(a: RunDetails, b: RunDetails) -> Comparison:
-    """What differs from `a` to `b`; times of day, names and messages are not compared."""
-    return Comparison(
-        outcome=_changes(_outcome(a.run), _outcome(b.run)),
-        parameters=_changes(flat(a.run.input_data), flat(b.run.input_data)),
-        versions=_changes(_versions(a.run), _versions(b.run)),
-        digests=_changes(_digests(a.run), _digests(b.run)),
-        counts=_changes(_counts(a), _counts(b)),
-        metrics=_changes(_totals(a, measured=True), _totals(b, measured=True)),
-    )
-
-
-def mask(data: object) -> Any:  # noqa: ANN401 -- JSON of any shape
-    """A copy of `data` as plain JSON without secrets.
-
-    Values under keys that name a secret become `***`, whatever they are; counts of tokens stay.
-    What JSON does not know becomes text, NaN and infinities become None.
-    """
-    plain = _plain(data)
-    if isinstance(plain, Mapping):
-        return {str(key): _mask_field(str(key), value) for key, value in plain.items()}
-    if isinstance(plain, list | tuple):
-        return [mask(value) for value in plain]
-    if isinstance(plain, set | frozenset):
-        return sorted((mask(value) for value in plain), key=str)
-    return _mask_leaf(plain)
-
-
-def one_line(error: str | BaseException) -> str:
-    """The message of an error on one line, masked, at most 2,000 characters."""
-    said = str(error) if isinstance(error, str) else str(error) or type(error).__name__
-    return str(mask(" ".join(said.split())))[:ERROR_LENGTH]
-
-
-def flat(data: object, prefix: str = "") -> dict[str, Any]:
-    """The leaves of nested JSON by dotted path; places in lists count from 0."""
-    if isinstance(data, Mapping) and data:
-        items = list(data.items())
-    elif isinstance(data, Sequence) and not isinstance(data, str) and data:
-        items = list(enumerate(data))
-    else:
-        return {prefix: data} if prefix else {}
-    leaves: dict[str, Any] = {}
-    for key, value in items:
-        leaves |= flat(value, f"{prefix}.{key}" if prefix else str(key))
-    return leaves
-
-
-def _plain(data: object) -> object:
-    """The mapping, list or value that stands for an object, one level deep."""
-    if isinstance(data, BaseModel):
-        return {name: getattr(data, name) for name in type(data).model_fields}
-    if dataclasses.is_dataclass(data) and not isinstance(data, type):
-        return {field.name: getattr(data, field.name) for field in dataclasses.fields(data)}
-    if isinstance(data, Enum):
-        return data.value
-    return data.tolist() if isinstance(data, np.ndarray | np.generic) else data
-
-
-def _mask_field(key: str, value: object) -> Any:  # noqa: ANN401 -- JSON of any shape
-    if value is None or isinstance(value, bool) or not _SECRET_KEY.search(key):
-        return mask(value)
-    if isinstance(value, int | float) and _COUNT_KEY.search(key):
-        return mask(value)
-    return MASK
-
-
-def _mask_leaf(value: object) -> str | float | None:
-    if value is None or isinstance(value, bool | int):
-        return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, SecretStr | SecretBytes):
-        return MASK
-    if isinstance(value, datetime):
-        return value.isoformat()
-    # PostgreSQL has no NUL in text, and no database half of a surrogate pair.
-    text = str(value).replace("\0", "").encode("utf-8", "replace").decode()
-    text = _URL_LOGIN.sub(MASK, text)
-    if not _SPOKEN_OF.search(text):  # ten times as fast, and sequences are long
-        return text
-    return _BEARER.sub(rf"\1 {MASK}", _SPOKEN_SECRET.sub(rf"\g<name>\g<sign>{MASK}", text))
-
-
 def _engine(engine: Engine | None) -> Engine:
     return database.engine() if engine is None else engine
 
 
 def _running(execution_id: str) -> sa.ColumnElement[bool]:
     return sa.and_(EXECUTIONS.c.execution_id == execution_id, EXECUTIONS.c.status == "running")
-
-
-def _insert_new(connection: Connection, row: dict[str, Any]) -> sa.Executable:
-    if connection.dialect.name == "postgresql":
-        return postgresql.insert(EXECUTIONS).values(row).on_conflict_do_nothing()
-    return sqlite.insert(EXECUTIONS).values(row).on_conflict_do_nothing()
 
 
 def _find(connection: Connection, key: str) -> Run:
@@ -532,66 +296,3 @@ def _unit(name: str) -> str:
     if name.endswith("_s"):
         return "s"
     return "bytes" if name.endswith("_bytes") else "1"
-
-
-def _measured(metric: Metric) -> bool:
-    return metric.unit != "1"
-
-
-def _totals(details: RunDetails, measured: bool) -> dict[str, float]:
-    """Metrics by `step.name`: repeated ones are added, of peaks and rates the highest stays."""
-    totals: dict[str, float] = {}
-    for metric in details.metrics:
-        if _measured(metric) != measured:
-            continue
-        key = f"{metric.step_name}.{metric.metric_name}"
-        highest = metric.metric_name.startswith("peak_") or metric.unit == "1/s"
-        if key not in totals:
-            totals[key] = metric.metric_value
-        elif highest:
-            totals[key] = max(totals[key], metric.metric_value)
-        else:
-            totals[key] += metric.metric_value
-    return totals
-
-
-def _counts(details: RunDetails) -> dict[str, Any]:
-    output = {
-        f"output.{path}": value
-        for path, value in flat(details.run.output_data).items()
-        if isinstance(value, int | float)
-        and not path.endswith("_s")
-        and not isinstance(value, bool)
-    }
-    return {**_totals(details, measured=False), **output}
-
-
-def _outcome(run: Run) -> dict[str, Any]:
-    return {"pipeline": run.pipeline_type, "status": run.status, "degraded": run.degraded}
-
-
-def _versions(run: Run) -> dict[str, Any]:
-    return {**flat(run.versions), "code": run.code_version}
-
-
-def _digests(run: Run) -> dict[str, Any]:
-    digests = {"input": run.input_digests, "output": run.output_digests}
-    return flat({side: named for side, named in digests.items() if named})
-
-
-def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Change]:
-    return {
-        path: Change(
-            old=old.get(path), new=new.get(path), ratio=_ratio(old.get(path), new.get(path))
-        )
-        for path in [*old, *(path for path in new if path not in old)]
-        if old.get(path) != new.get(path)
-    }
-
-
-def _ratio(old: object, new: object) -> float | None:
-    if isinstance(old, bool) or isinstance(new, bool):
-        return None
-    if isinstance(old, int | float) and isinstance(new, int | float) and old != 0:
-        return new / old
-    return None

@@ -18,8 +18,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from blocks.cancellation import run_is_cancelled
 from blocks.errors import InputError
-from blocks.programs import run_is_cancelled
 
 POLL_S = 0.1
 """How often a waiting holder looks again."""

@@ -8,8 +8,7 @@ What happens between the two:
 * Standard output and standard error are read here, apart from each other and byte by byte:
   prefect-shell drops empty lines and trailing tabs, which are cells of a table.
 * At the time limit, when Prefect gives the run up, and on any exception the program and all it
-  started get SIGTERM, and SIGKILL after `GRACE_S`. Descendants are known by their group, by their
-  parents and by a mark in their environment, so that one that left the group is found as well.
+  started are ended (`blocks.processes`).
 * What a program leaves running in its group when it ends by itself is ended too.
 """
 
@@ -22,28 +21,24 @@ import re
 import selectors
 import shlex
 import shutil
-import signal
 import subprocess
-import sys
-import threading
 import time
 import uuid
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-import psutil
-
+from blocks import processes
+from blocks.cancellation import run_is_cancelled
 from blocks.errors import InputError, ToolError
+from blocks.program_output import Output
 
 PACKAGES = {
     "mmseqs": "mmseqs2",
     "blastp": "ncbi-blast+",
     "hhsearch": "hhsuite",
-    "hmmsearch": "hmmer",
 }
 """Debian package of each program that Seqloom runs."""
 
@@ -51,25 +46,16 @@ VERSION_ARGV: dict[str, tuple[str, ...]] = {
     "mmseqs": ("version",),
     "blastp": ("-version",),
     "hhsearch": ("-h",),
-    "hmmsearch": ("-h",),
 }
 """How programs are asked for their version where it is not `--version`."""
 
 VERSION = r"\d+(?:[.-]\w+)+[\w.+-]*|\b[0-9a-f]{40}\b"
 """What versions look like: `15-6f452+ds`, `2.16.0+`, or the commit that some builds tell."""
 
-GRACE_S = 5.0
-"""Time between SIGTERM and SIGKILL."""
 POLL_S = 0.2
 """How often the limit and a cancellation are looked at."""
 CHUNK_BYTES = 1 << 16
-MAX_LINE_BYTES = 10_000
-"""A longer line is logged in parts."""
-TAIL_LINES = 10
-TAIL_CHARS = 2_000
 VERSION_TIMEOUT_S = 30.0
-MARK = "SEQLOOM_PROGRAM"
-"""Environment variable by which a program's descendants are recognised."""
 SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL", re.IGNORECASE)
 
 KILLED_AT_LIMIT = 124  # as timeout(1) has it
@@ -135,7 +121,7 @@ def run_program(
         asyncio.CancelledError: Prefect gave the run up.
     """
     call = _Call.checked(argv, timeout_s, cwd, env)
-    output = _Output(log or _run_log(), max_log_lines, max_output_bytes, call.secrets)
+    output = Output(log or _run_log(), max_log_lines, max_output_bytes, call.secrets)
     run = _execute(call, output)
     if run.status:
         raise ToolError(call.tool, run.status, output.explained(REASONS.get(run.status, "")))
@@ -164,28 +150,13 @@ def program_version(name: str, argv: Sequence[str] | None = None, pattern: str =
 @functools.lru_cache(maxsize=64)
 def _version_of(path: Path, _mtime_ns: int, argv: tuple[str, ...], pattern: str) -> str:
     call = _Call.checked([path, *argv], VERSION_TIMEOUT_S, None, None)
-    output = _Output(lambda _line: None, 0, CHUNK_BYTES, ())
+    output = Output(lambda _line: None, 0, CHUNK_BYTES, ())
     run = _execute(call, output)
     match = re.search(pattern, f"{run.stdout}\n{run.stderr}")
     if match is None:  # the status says nothing: some programs show their help with status 1
         reason = f"tells no version when called with {shlex.join(argv)}"
         raise ToolError(call.tool, run.status, output.explained(reason))
     return match.group(1) if match.re.groups else match.group()
-
-
-def run_is_cancelled() -> bool:
-    """Whether Prefect has given up the flow run in which the caller's task runs.
-
-    A task in a thread is not interrupted by a cancellation; its runner sets an event and waits.
-    """
-    prefect_context = sys.modules.get("prefect.context")  # not imported: no run either
-    if prefect_context is None:
-        return False
-    runner = getattr(prefect_context.FlowRunContext.get(), "task_runner", None)
-    events = getattr(runner, "_cancel_events", {})
-    return any(
-        isinstance(event, threading.Event) and event.is_set() for event in [*events.values()]
-    )
 
 
 def _run_log() -> Callable[[str], None]:
@@ -246,74 +217,12 @@ class _Call:
             script="exec " + shlex.join([str(Path(path).absolute()), *words[1:]]),
             timeout_s=timeout_s,
             cwd=cwd,
-            env=variables | {MARK: uuid.uuid4().hex},
+            env=variables | {processes.MARK: uuid.uuid4().hex},
             secrets=tuple(v for name, v in variables.items() if v and SECRET.search(name)),
         )
 
 
-@dataclass(slots=True)
-class _Stream:
-    """What came through one pipe."""
-
-    max_bytes: int
-    total: int = 0
-    kept: bytearray = field(default_factory=bytearray)
-    tail: deque[bytes] = field(default_factory=lambda: deque(maxlen=TAIL_LINES))
-    unfinished: bytes = b""
-
-    def take(self, chunk: bytes) -> list[bytes]:
-        """The lines that `chunk` completes, without empty ones; an empty chunk is the end."""
-        self.total += len(chunk)
-        self.kept += chunk[: self.max_bytes - len(self.kept)]
-        *lines, self.unfinished = (self.unfinished + chunk).replace(b"\r", b"\n").split(b"\n")
-        if not chunk or len(self.unfinished) > MAX_LINE_BYTES:
-            lines, self.unfinished = [*lines, self.unfinished], b""
-        complete = [line for line in lines if line.strip()]
-        self.tail.extend(complete[-TAIL_LINES:])
-        return complete
-
-
-@dataclass(slots=True)
-class _Output:
-    """Both streams of a program, and the log that its lines go to."""
-
-    log: Callable[[str], None]
-    max_log_lines: int
-    max_bytes: int
-    secrets: tuple[str, ...]
-    lines: int = 0
-    stdout: _Stream = field(init=False)
-    stderr: _Stream = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.stdout, self.stderr = _Stream(self.max_bytes), _Stream(self.max_bytes)
-
-    def add(self, stream: _Stream, chunk: bytes) -> None:
-        complete = stream.take(chunk)
-        for line in complete[: max(0, self.max_log_lines - self.lines)]:
-            self.log(self._clean(line))
-        self.lines += len(complete)
-
-    def close(self) -> None:
-        self.add(self.stdout, b"")
-        self.add(self.stderr, b"")
-        if self.lines > self.max_log_lines > 0:
-            self.log(f"... and {self.lines - self.max_log_lines} more lines, not logged")
-
-    def explained(self, reason: str) -> str:
-        """One line: why a program failed, and the last it wrote."""
-        lines = self.stderr.tail or self.stdout.tail
-        tail = " | ".join(self._clean(line) for line in lines)[-TAIL_CHARS:]
-        return "; ".join([*([reason] if reason else []), f"it wrote: {tail or 'nothing'}"])
-
-    def _clean(self, line: bytes) -> str:
-        text = line.decode(errors="replace").strip()
-        for secret in self.secrets:
-            text = text.replace(secret, "***")
-        return text
-
-
-def _execute(call: _Call, output: _Output) -> ProgramRun:
+def _execute(call: _Call, output: Output) -> ProgramRun:
     """The run of a program, whatever status it ended with."""
     from prefect_shell import ShellOperation
 
@@ -331,10 +240,10 @@ def _execute(call: _Call, output: _Output) -> ProgramRun:
             operation.trigger(_sync=True, stdin=subprocess.DEVNULL)._process,
         )
         _follow(process, output, call, begin + call.timeout_s)
-        if _group_exists(process.pid):
-            _end(process, call.env[MARK])
+        if processes.group_exists(process.pid):
+            processes.end(process, call.env[processes.MARK])
     except BaseException:
-        _end(process, call.env[MARK])
+        processes.end(process, call.env[processes.MARK])
         raise
     finally:
         for pipe in (process.stdout, process.stderr) if process is not None else ():
@@ -352,7 +261,7 @@ def _execute(call: _Call, output: _Output) -> ProgramRun:
 
 
 def _follow(
-    process: "subprocess.Popen[bytes]", output: _Output, call: _Call, deadline: float
+    process: "subprocess.Popen[bytes]", output: Output, call: _Call, deadline: float
 ) -> None:
     """Read both pipes until the program has ended.
 
@@ -382,7 +291,7 @@ def _follow(
 
 
 def _raise_if_over(
-    process: "subprocess.Popen[bytes]", output: _Output, call: _Call, deadline: float
+    process: "subprocess.Popen[bytes]", output: Output, call: _Call, deadline: float
 ) -> None:
     if process.returncode is None and time.monotonic() >= deadline:
         output.close()
@@ -390,58 +299,3 @@ def _raise_if_over(
         raise ToolError(call.tool, KILLED_AT_LIMIT, output.explained(reason))
     if run_is_cancelled():
         raise asyncio.CancelledError(f"{call.tool}: killed because the run was cancelled")
-
-
-def _group_exists(pid: int) -> bool:
-    try:
-        os.killpg(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
-
-
-def _end(process: "subprocess.Popen[bytes] | None", mark: str) -> None:
-    """End a program and all its descendants: SIGTERM, and after `GRACE_S` SIGKILL.
-
-    `process` is None where an interrupt came between its start and its being handed over.
-    """
-    for signum in (signal.SIGTERM, signal.SIGKILL, signal.SIGKILL):
-        family = _family(process, mark)
-        if not family:
-            break
-        if process is not None:
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signum)  # reaches those forked since the list was made, too
-        for member in family:
-            with suppress(psutil.Error, ProcessLookupError):
-                if process is None or os.getpgid(member.pid) != process.pid:
-                    member.send_signal(signum)
-        give_up = time.monotonic() + GRACE_S
-        while any(map(_is_alive, family)) and time.monotonic() < give_up:
-            time.sleep(0.02)
-    if process is not None:
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(GRACE_S)
-
-
-def _family(process: "subprocess.Popen[bytes] | None", mark: str) -> list[psutil.Process]:
-    """Living processes that belong to a program: by group, by parents, or by their mark."""
-    members: set[psutil.Process] = set()
-    if process is not None and process.poll() is None:
-        with suppress(psutil.Error):
-            members.update(psutil.Process(process.pid).children(recursive=True))
-    group = None if process is None else process.pid
-    for candidate in psutil.process_iter():
-        with suppress(psutil.Error, OSError):
-            if os.getpgid(candidate.pid) == group or candidate.environ().get(MARK) == mark:
-                members.add(candidate)
-    return [member for member in members if _is_alive(member)]
-
-
-def _is_alive(member: psutil.Process) -> bool:
-    try:
-        return member.is_running() and member.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False

@@ -27,6 +27,10 @@ BLOCK_BYTES = 1 << 20
 PARQUET: dict[str, Any] = {"compression": "zstd", "compression_level": 1}
 BATCH_ROWS = 32_768
 """Rows of a row group, and of a batch when a table is streamed."""
+GONE = (
+    "a stored result is gone; expected it because a finished stage refers to "
+    "it: run again with `refresh_cache: true`, and remove a storage root only as a whole"
+)
 
 
 class FileRef(BaseModel):
@@ -219,22 +223,29 @@ def open_uri(uri: str) -> IO[bytes]:
 
 def read_bytes(ref: FileRef) -> bytes:
     """The whole content of a small file."""
-    with _open_object(ref) as file:
+    with open_object(ref.uri) as file:
         return file.read()
 
 
 def read_table(table: Table, columns: list[str] | None = None) -> pd.DataFrame:
     """A stored table as a frame; `columns` in the order asked for, None for all."""
-    with _open_object(table) as file:
-        frame: pd.DataFrame = pq.read_table(file, columns=columns).to_pandas()
+    with open_object(table.uri) as file:
+        frame: pd.DataFrame = pq.ParquetFile(file).read(columns=columns).to_pandas()
     return frame if columns is None else frame[columns]
+
+
+def without_rows(table: Table) -> pd.DataFrame:
+    """The columns of a stored table with their types; only its footer is read."""
+    with open_object(table.uri) as file:
+        frame: pd.DataFrame = pq.ParquetFile(file).schema_arrow.empty_table().to_pandas()
+    return frame
 
 
 def iter_table(
     table: Table, columns: list[str] | None = None, batch_rows: int = BATCH_ROWS
 ) -> Iterator[pd.DataFrame]:
     """A stored table in frames of at most `batch_rows`, in order."""
-    with _open_object(table) as file:
+    with open_object(table.uri) as file:
         for batch in pq.ParquetFile(file).iter_batches(batch_rows, columns=columns):
             yield batch.to_pandas()
 
@@ -244,18 +255,23 @@ def fetch(ref: FileRef, folder: Path) -> Path:
     if "://" not in ref.uri:
         return Path(ref.uri)
     local = folder / Path(ref.uri).name
-    with _open_object(ref) as source, local.open("wb") as target:
+    with open_object(ref.uri) as source, local.open("wb") as target:
         shutil.copyfileobj(source, target, BLOCK_BYTES)
     return local
 
 
-def _open_object(ref: FileRef) -> IO[bytes]:
+def open_object(uri: str, gone: str = GONE) -> IO[bytes]:
+    """Open a stored object for reading.
+
+    Args:
+        gone: What to say where it is not there any more.
+
+    Raises:
+        InputError: It is not there any more.
+    """
+    filesystem, path = fsspec.core.url_to_fs(uri)
     try:
-        filesystem, path = fsspec.core.url_to_fs(ref.uri)
         file: IO[bytes] = filesystem.open(path, "rb")
     except FileNotFoundError:
-        raise InputError(
-            f"{ref.uri}: a stored result is gone; expected it because a finished stage refers to "
-            "it: run again with `refresh_cache: true`, and remove a storage root only as a whole"
-        ) from None
+        raise InputError(f"{uri}: {gone}") from None
     return file

@@ -12,14 +12,16 @@ Prefect is imported only by the commands that need it: `--help` answers at once.
 import json
 import os
 import sys
-from collections.abc import Iterable
+from functools import partial
+from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from cyclopts import App, Parameter
+from cyclopts import App, CycloptsError, Parameter
+from cyclopts.exceptions import UnusedCliTokensError
+from cyclopts.validators import Number
 
-from blocks.errors import InputError, InputProblems, Problem, SeqloomError
-from deployments.listing import compared_text, run_text, runs_text
+from blocks.errors import InputError, InputProblems, SeqloomError
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -29,19 +31,34 @@ if TYPE_CHECKING:
 FAILED, WRONG_INPUT, ITEMS_FAILED = 1, 2, 3
 STATE = Path(".seqloom")
 
-app = App(name="seqloom", help="Sequence pipelines on Prefect.", help_format="plaintext")
+app = App(
+    name="seqloom",
+    help="Sequence pipelines on Prefect.",
+    help_format="plaintext",
+    version=partial(version, "seqloom"),
+)
 runs_app = App(name="runs", help="Runs of all pipelines, from the ledger.")
 app.command(runs_app)
 
-AsJson = Annotated[bool, Parameter(name="--json", negative="", help="print JSON for programs")]
-ParameterFile = Annotated[Path, Parameter(help="YAML or JSON, `-` for standard input")]
+AsJson = Annotated[
+    bool,
+    Parameter(name="--json", negative="", help="print JSON for programs", show_default=False),
+]
+Pipeline = Annotated[str, Parameter(help="its name, e.g. design")]
+RunKey = Annotated[str, Parameter(help="id of a run, the beginning of one, or its name")]
+State = Literal["running", "completed", "failed", "cancelled", "crashed"]
+Limit = Annotated[int, Parameter(validator=Number(gte=1), help="most runs listed")]
+ParameterFile = Annotated[
+    Path,
+    Parameter(help="file in YAML or JSON; - for standard input", allow_leading_hyphen=True),
+]
 
 
 @app.command
-def plan(pipeline: str, parameters: ParameterFile, *, as_json: AsJson = False) -> int:
+def plan(pipeline: Pipeline, parameters: ParameterFile, /, *, as_json: AsJson = False) -> int:
     """Check parameters and print the execution plan; nothing is predicted, nothing is paid."""
-    module = _pipeline(pipeline)
-    text, frame = module.plan(_validated(module, pipeline, parameters))
+    module, params = _asked_for(pipeline, parameters)
+    text, frame = module.plan(params)
     if as_json:
         _print(json.dumps({"plan": frame.to_dict("records")}, indent=2))
     else:
@@ -50,10 +67,10 @@ def plan(pipeline: str, parameters: ParameterFile, *, as_json: AsJson = False) -
 
 
 @app.command
-def run(pipeline: str, parameters: ParameterFile, *, as_json: AsJson = False) -> int:
+def run(pipeline: Pipeline, parameters: ParameterFile, /, *, as_json: AsJson = False) -> int:
     """Run a pipeline in this process; the run is recorded like any other."""
-    module = _pipeline(pipeline)
-    result = getattr(module, pipeline)(_validated(module, pipeline, parameters))
+    module, params = _asked_for(pipeline, parameters)
+    result = getattr(module, pipeline)(params)
     content = result.model_dump(mode="json")
     if as_json:
         _print(json.dumps(content, indent=2))
@@ -66,25 +83,29 @@ def run(pipeline: str, parameters: ParameterFile, *, as_json: AsJson = False) ->
 @runs_app.default
 def runs(
     *,
-    pipeline: str | None = None,
-    status: str | None = None,
-    limit: int = 20,
+    pipeline: Annotated[str | None, Parameter(help="only runs of this one")] = None,
+    status: Annotated[State | None, Parameter(help="only runs in this state")] = None,
+    limit: Limit = 20,
     as_json: AsJson = False,
 ) -> int:
     """List runs, the newest first."""
     from blocks import ledger
+    from deployments.listing import runs_text
 
+    _prepare_environment()
     ledger.reconcile()
-    found = ledger.runs(pipeline=pipeline, status=status, limit=limit)  # type: ignore[arg-type]
+    found = ledger.runs(pipeline=pipeline, status=status, limit=limit)
     _print(_json([one.model_dump(mode="json") for one in found]) if as_json else runs_text(found))
     return 0
 
 
 @runs_app.command
-def show(run: str, *, as_json: AsJson = False) -> int:
+def show(run: RunKey, /, *, as_json: AsJson = False) -> int:
     """Show one run: parameters, counts, timing of each stage."""
     from blocks import ledger
+    from deployments.listing import run_text
 
+    _prepare_environment()
     ledger.reconcile()
     found = ledger.run(run)
     _print(_json(found.model_dump(mode="json")) if as_json else run_text(found))
@@ -92,10 +113,12 @@ def show(run: str, *, as_json: AsJson = False) -> int:
 
 
 @runs_app.command
-def compare(old: str, new: str, *, as_json: AsJson = False) -> int:
+def compare(old: RunKey, new: RunKey, /, *, as_json: AsJson = False) -> int:
     """Show what differs between two runs: parameters, versions, digests, counts, times."""
     from blocks import ledger
+    from deployments.listing import compared_text
 
+    _prepare_environment()
     found = ledger.compare(old, new)
     _print(_json(found.model_dump(mode="json")) if as_json else compared_text(found))
     return 0
@@ -106,6 +129,7 @@ def doctor(*, as_json: AsJson = False) -> int:
     """Check programs, storage, database and server, and say how to mend what is wrong."""
     from deployments.doctor import checks, checks_json, format_checks, healthy
 
+    _prepare_environment()
     found = checks()
     _print(checks_json(found) if as_json else format_checks(found))
     return 0 if healthy(found) else FAILED
@@ -119,10 +143,20 @@ def _print(text: str) -> None:
     sys.stdout.write(f"{text}\n")
 
 
-def _pipeline(name: str) -> "ModuleType":
-    """The module of a flow that has a plan."""
+def _asked_for(name: str, path: Path) -> "tuple[ModuleType, BaseModel]":
+    """A pipeline's module and its parameters, checked; Prefect is imported once both are there."""
     from importlib import import_module
 
+    from deployments.parameter_files import read_parameters
+
+    _check_pipeline(name)
+    content = read_parameters(path)
+    _prepare_environment()
+    module = import_module(f"flows.{name}")
+    return module, _validated(module, name, str(path), content)
+
+
+def _check_pipeline(name: str) -> None:
     import flows
     from tasks.dag import closest
 
@@ -130,55 +164,31 @@ def _pipeline(name: str) -> "ModuleType":
     known = sorted(path.stem for path in folder.glob("*.py") if path.stem != "__init__")
     if name not in known:
         raise InputError(f"pipeline {name!r}: not known; expected {closest(name, known)}")
-    return import_module(f"flows.{name}")
 
 
-def _validated(module: "ModuleType", name: str, path: Path) -> "BaseModel":
+def _validated(
+    module: "ModuleType", name: str, source: str, content: dict[str, Any]
+) -> "BaseModel":
+    """The parameters as the pipeline's model; every place that does not fit is told."""
     from typing import get_type_hints
 
     from pydantic import ValidationError
 
-    model = get_type_hints(getattr(module, name).fn)["params"]
-    content = _read(path)
-    if set(content) == {"params"}:
-        content = content["params"]  # as in a deployment
+    from deployments.wording import problems
+
+    model: type[BaseModel] = get_type_hints(getattr(module, name).fn)["params"]
     try:
-        validated: BaseModel = model.model_validate(content)
+        return model.model_validate(content)
     except ValidationError as error:
-        raise InputProblems(list(_problems(str(path), error))) from None
-    return validated
-
-
-def _read(path: Path) -> dict[str, Any]:
-    import yaml
-
-    try:
-        text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8-sig")
-        content = yaml.safe_load(text)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; expected YAML or JSON") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        line = " ".join(str(error).split())
-        raise InputError(f"{path}: cannot be read ({line}); expected YAML or JSON") from None
-    if not isinstance(content, dict):
-        raise InputError(f"{path}: {type(content).__name__}; expected names and values")
-    return content
-
-
-def _problems(source: str, error: Any) -> Iterable[Problem]:  # noqa: ANN401 -- pydantic's, imported late
-    """Pydantic's findings in our form: place, what stands there, what was expected."""
-    for found in error.errors(include_url=False):
-        place = ".".join(str(part) for part in found["loc"])
-        given = "nothing" if found["type"] == "missing" else repr(found["input"])[:80]
-        message = found["msg"].removeprefix("Value error, ")
-        yield Problem(f"{source}, {place}", given, message[:1].lower() + message[1:])
+        found = problems(source, error, model, content)
+    raise InputProblems(found)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; the exit status is told at the head of this module."""
-    _prepare_environment()
     try:
-        return int(app(arguments, exit_on_error=False, result_action="return_value") or 0)
+        done = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+        return int(done or 0)
     except InputError as error:
         sys.stderr.write(f"{error}\n")
         return WRONG_INPUT
@@ -187,15 +197,18 @@ def main(arguments: list[str] | None = None) -> int:
         return FAILED
     except KeyboardInterrupt:
         return 130
-    except _usage_errors() as error:
-        sys.stderr.write(f"{error}\n")
+    except CycloptsError as error:
+        sys.stderr.write(f"{_usage(error)}; see `seqloom --help`\n")
         return WRONG_INPUT
 
 
-def _usage_errors() -> type[Exception]:
-    from cyclopts import CycloptsError
-
-    return CycloptsError
+def _usage(error: CycloptsError) -> str:
+    """What is wrong with the command line."""
+    match error:
+        case UnusedCliTokensError(unused_tokens=tokens):
+            return f"{' '.join(tokens or [])}: not understood; expected nothing more"
+        case _:
+            return " ".join(str(error).split()).rstrip(".")
 
 
 def _prepare_environment() -> None:

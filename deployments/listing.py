@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pandas as pd
 
-from blocks.ledger import Change, Comparison, Run, RunDetails
+from blocks.comparison import Change, Comparison
+from blocks.executions import Run, RunDetails
 
 ID_LETTERS = 8
 MISSING = "-"

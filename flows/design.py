@@ -34,7 +34,7 @@ def design(params: DesignParams) -> DesignResult:
     text = plan_text(graph.graph_of(params.stages))
     run_logger().info("%s", text)
     if params.dry_run:
-        frame = plan_frame(preview(run))
+        frame = plan_frame(preview(run), params.stages)
         announce_table("design-plan", "What this run would do", frame)
         run_logger().info("Nothing was computed:\n%s", frame.to_string(index=False))
         return DesignResult(plan=tuple(frame.to_dict("records")))
@@ -47,7 +47,8 @@ def design(params: DesignParams) -> DesignResult:
         else:
             futures[stage.name] = start(call.task, stage.name, call.arguments, params.refresh)
     ended = finished(futures)
-    delivered = stages.deliver(params, run.parent, started, ended)
+    finish = stages.deliver.with_options(task_run_name="write results")
+    delivered = finish(params, run.parent, started, ended)
     announce_table("design-top", "Top designs", delivered.top)
     announce_table("design-attrition", "Where items were lost", delivered.funnel)
     announce_link("design-page", "The page of this run", delivered.result.page)
@@ -57,4 +58,4 @@ def design(params: DesignParams) -> DesignResult:
 def plan(params: DesignParams) -> tuple[str, pd.DataFrame]:
     """What a run would do, as text and table; without Prefect's engine, and without predicting."""
     run = prepare(params)
-    return plan_text(graph.graph_of(params.stages)), plan_frame(preview(run))
+    return plan_text(graph.graph_of(params.stages)), plan_frame(preview(run), params.stages)

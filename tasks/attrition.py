@@ -40,7 +40,7 @@ DIRECTIONS = (">=", "<=")
 
 
 class Judgement(Protocol):
-    """What a filter says about each row; `tasks.design.filters.Verdict` is one."""
+    """What a filter says about each row; `tasks.design.verdicts.Verdict` is one."""
 
     @property
     def keep(self) -> NDArray[np.bool_]: ...  # noqa: D102 -- told in the module docstring

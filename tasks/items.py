@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from blocks.errors import InputError
-from blocks.storage import Table, iter_table, read_table
+from blocks.storage import Table, iter_table, read_table, without_rows
 from tasks.dag import closest
 from tasks.parameters import Record
 
@@ -135,21 +135,21 @@ def iter_load(
     for column in wanted:
         if column not in known:
             raise InputError(f"column {column!r} is not there; expected {closest(column, known)}")
-    schema = _empty(items, wanted)
+    schema = empty(items)[["item", *wanted]]
     slabs = [
         read_table(slab, ["item", *present]).set_index("item")
         for slab in items.columns
         if (present := [column for column in slab.columns if column in wanted])
     ]
     lost = lost_items(items) if alive else np.empty(0, np.int64)
-    empty = True
+    nothing = True
     for source in sorted(items.rows, key=_first_item):
         present = [column for column in source.columns if column in wanted]
         for batch in iter_table(source, ["item", *present]):
             rows = batch[~np.isin(batch["item"].to_numpy(), lost, assume_unique=True)]
             yield _completed(rows.set_index("item"), slabs, schema)
-            empty = False
-    if empty:
+            nothing = False
+    if nothing:
         yield schema
 
 
@@ -157,15 +157,13 @@ def _first_item(table: Table) -> int:
     return next((int(frame["item"].iloc[0]) for frame in iter_table(table, ["item"], 1)), 0)
 
 
-def _empty(items: Items, wanted: list[str]) -> pd.DataFrame:
-    """A frame without rows that has the columns and their types."""
+def empty(items: Items) -> pd.DataFrame:
+    """A frame without rows that has `item` and all columns, each with its stored type."""
     types: dict[str, pd.Series] = {"item": pd.Series(dtype=np.int64)}
     for table in (*items.rows, *items.columns):
-        missing = [column for column in table.columns if column in wanted and column not in types]
-        if missing:
-            head = next(iter_table(table, missing, 1), pd.DataFrame(columns=missing))
-            types |= {column: head[column].iloc[:0] for column in missing}
-    return pd.DataFrame({column: types[column] for column in ["item", *wanted]})
+        head = without_rows(table)
+        types |= {column: head[column] for column in table.columns if column not in types}
+    return pd.DataFrame(types)
 
 
 def _completed(rows: pd.DataFrame, slabs: list[pd.DataFrame], schema: pd.DataFrame) -> pd.DataFrame:

@@ -170,9 +170,11 @@ WaitedFor = PrefectFuture[StageResult] | StageResult
 """A stage that has been started, or the result of one that needed no start."""
 
 
-def call(stage: Task[..., StageResult], arguments: Mapping[str, Any]) -> StageResult:
+def call(stage: Task[..., StageResult], name: str, arguments: Mapping[str, Any]) -> StageResult:
     """Run a stage here and now: as a task inside of a flow run, as a function outside of one."""
-    return stage(**arguments) if FlowRunContext.get() is not None else stage.fn(**arguments)
+    if FlowRunContext.get() is None:
+        return stage.fn(**arguments)
+    return stage.with_options(task_run_name=name)(**arguments)
 
 
 @dataclass(frozen=True, slots=True)

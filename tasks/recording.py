@@ -20,6 +20,7 @@ from prefect.context import FlowRunContext, TaskRunContext
 from prefect.states import State
 
 from blocks import ledger
+from blocks.executions import Status
 from tasks.items import StageResult
 from tasks.parameters import Record
 
@@ -117,7 +118,7 @@ def _creator(run: FlowRun) -> str:
     return getpass.getuser()
 
 
-def _flow_ended(status: ledger.Status) -> Callable[..., None]:
+def _flow_ended(status: Status) -> Callable[..., None]:
     def end(_flow: Flow[..., Any], run: FlowRun, state: State[Any]) -> None:
         row = execution_id(run)
         if stop := _heartbeats.pop(row, None):

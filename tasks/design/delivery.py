@@ -14,13 +14,12 @@ from pydantic import Field
 
 from blocks.storage import PARQUET, read_table
 from tasks import attrition
-from tasks.items import Items, column_names, iter_load, load
+from tasks.items import Items, column_names, empty, iter_load, load
 from tasks.parameters import Record
 from tasks.results import RunFolder, append_csv
-from tasks.sequences import fasta_text
+from tasks.sequence_files import fasta_text
 
 SORTED = 1_000_000
-TEXT_COLUMNS = {"description", "sequence", "digest"}
 
 
 class DesignResult(Record):
@@ -143,7 +142,7 @@ def _write_designs(folder: RunFolder, items: Items, columns: list[str]) -> pd.Da
         for number, frame in enumerate([designs, *([] if complete else batches)]):
             shown = frame.drop(columns="item")
             append_csv(csv_file, shown, header=number == 0)
-            fasta.writelines(fasta_text(frame["id"], frame["sequence"]))
+            fasta.writelines(fasta_text(frame["id"].tolist(), frame["sequence"].tolist()))
     if complete:
         folder.parquet("tables/designs.parquet", designs)
     return designs
@@ -164,12 +163,8 @@ def _failed(failed: pd.DataFrame, items: Items) -> pd.DataFrame:
 
 def numeric_columns(items: Items) -> list[str]:
     """Columns of numbers, for distributions."""
-    head = next(iter_load(items, [c for c in column_names(items) if c not in TEXT_COLUMNS]))
-    return [
-        column
-        for column in head.columns
-        if column != "item" and pd.api.types.is_numeric_dtype(head[column])
-    ]
+    columns = empty(items).drop(columns="item").select_dtypes("number").columns
+    return [str(column) for column in columns]
 
 
 def write_run_info(

@@ -12,7 +12,8 @@ from rapidfuzz.distance import Levenshtein
 from rapidfuzz.process import cpdist
 
 from blocks.errors import InputError
-from tasks.design.clustering import IdentityParams, cluster_sequences
+from tasks.design.cluster_params import IdentityParams
+from tasks.design.sequence_clusters import cluster_sequences
 from tasks.parameters import Params, Record
 
 ALPHABET = "ACDEFGHIKLMNPQRSTVWY"

@@ -1,17 +1,20 @@
 """Parameters of a design run; the form in the Prefect UI is made from these."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, GetJsonSchemaHandler, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
-from tasks.design.clustering import ClusterParams
+from tasks.design.cluster_params import ClusterParams
 from tasks.design.diversity import DiversityParams
-from tasks.design.filters import FilterParams
+from tasks.design.filter_params import FilterParams
 from tasks.design.generators import GeneratorParams
 from tasks.design.predictors import PredictorParams
 from tasks.design.ranking import RankParams
-from tasks.parameters import Params
-from tasks.sequences import Alphabet, Format
+from tasks.parameters import Params, choices, one_form
+from tasks.sequence_files import Format
+from tasks.sequences import Alphabet
 
 StageName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 
@@ -37,6 +40,12 @@ class SequenceInput(Params):
         (), title="Chain columns", description="of a table with several chains, e.g. heavy, light"
     )
 
+    @model_validator(mode="after")
+    def _file_or_list(self) -> Self:
+        if self.source and self.sequences:
+            raise ValueError("both source and sequences are given; expected one of them")
+        return self
+
     @property
     def given(self) -> bool:
         """Whether there is any input."""
@@ -47,7 +56,15 @@ class Parent(Params):
     """The sequence that is redesigned: one of the input's by its id, or a literal one."""
 
     id: str = Field("", title="Id in the input", description="of the sequence to redesign")
-    sequence: str = Field("", title="Sequence", description="instead of an id; one-letter codes")
+    sequence: str = Field(
+        "", title="Sequence", description="instead of an id; one-letter codes", max_length=100_000
+    )
+
+    @model_validator(mode="after")
+    def _id_or_sequence(self) -> Self:
+        if self.id and self.sequence:
+            raise ValueError("both id and sequence are given; expected one of them")
+        return self
 
 
 class Stage(Params):
@@ -67,6 +84,14 @@ class InputStage(Stage):
     """The input's sequences as they are."""
 
     uses: Literal["input"] = "input"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_settings(cls, given: object) -> object:
+        """The form sends empty settings for every kind of stage."""
+        if isinstance(given, dict) and given.get("with", True) in ({}, None):
+            return {name: value for name, value in given.items() if name != "with"}
+        return given
 
 
 class ProfileParams(Params):
@@ -93,14 +118,14 @@ class GenerateStage(Stage):
     """New sequences."""
 
     uses: Literal["generate"] = "generate"
-    with_: GeneratorParams = Field(alias="with", title="Generator")
+    with_: GeneratorParams = Field(alias="with", title="Generator", json_schema_extra=choices)
 
 
 class PredictStage(Stage):
     """Columns from a model."""
 
     uses: Literal["predict"] = "predict"
-    with_: PredictorParams = Field(alias="with", title="Model")
+    with_: PredictorParams = Field(alias="with", title="Model", json_schema_extra=choices)
     chain: str = Field(
         "sequence", title="Chain", description="column with the sequences to predict", min_length=1
     )
@@ -110,14 +135,14 @@ class FilterStage(Stage):
     """Drop what does not fulfil a rule."""
 
     uses: Literal["filter"] = "filter"
-    with_: FilterParams = Field(alias="with", title="Rule")
+    with_: FilterParams = Field(alias="with", title="Rule", json_schema_extra=choices)
 
 
 class ClusterStage(Stage):
     """Groups of similar items."""
 
     uses: Literal["cluster"] = "cluster"
-    with_: ClusterParams = Field(alias="with", title="Method")
+    with_: ClusterParams = Field(alias="with", title="Method", json_schema_extra=choices)
     vectors: str = Field(
         "embedding", title="Vectors", description="column of vectors, for methods on vectors"
     )
@@ -160,10 +185,22 @@ class DesignParams(Params):
         frozen=True, extra="forbid", json_schema_serialization_defaults_required=True
     )
 
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """The schema with all kinds of stages as one, which is what the form can draw."""
+        schema = handler(core_schema)
+        stages = handler.resolve_ref_schema(schema)["properties"]["stages"]
+        members = [handler.resolve_ref_schema(one) for one in stages["items"]["oneOf"]]
+        stages["items"] = one_form(members, "Stage", handler.resolve_ref_schema)
+        return schema
+
     input: SequenceInput = Field(SequenceInput(), title="Input")
     parent: Parent = Field(Parent(), title="Parent")
     stages: tuple[StageParams, ...] = Field(
-        title="Stages", description="each names what it needs; independent ones run in parallel"
+        title="Stages",
+        description="each names what it needs; independent ones run in parallel",
     )
     seed: int = Field(1, title="Seed", description="same seed, same designs", ge=0, lt=2**63)
     top: int = Field(

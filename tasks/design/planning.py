@@ -1,17 +1,19 @@
 """What is known before a run: input, parent, order of the stages, and what they will do."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 import pandas as pd
 
-from blocks.errors import InputError, InputProblems
+from blocks.errors import InputError, InputProblems, Problem
 from blocks.programs import find_program, program_version
 from blocks.settings import settings
-from blocks.storage import refer
+from blocks.storage import FileRef, refer
 from tasks import dag
 from tasks.design import graph, scoring, stages
-from tasks.design.clustering import IdentityParams
+from tasks.design.cluster_params import IdentityParams
 from tasks.design.delivery import StageRow
 from tasks.design.model import (
     ClusterStage,
@@ -26,10 +28,15 @@ from tasks.design.model import (
     SequenceInput,
     StageParams,
 )
+from tasks.design.timing import expected_seconds, known_pace
 from tasks.items import StageResult, column_names, load
 from tasks.policies import call, is_cached
 
 MMSEQS = "mmseqs"
+
+FEWEST_HOMOLOGS = 2
+ID_EXAMPLES = 5
+"""Ids of the input that a message names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +57,13 @@ def prepare(params: DesignParams) -> Prepared:
     Raises:
         InputProblems: All that is wrong, with the place and what was expected.
     """
-    found = graph.faults(params, None)
-    if found:
-        raise InputProblems(found)
+    _stop_if(graph.faults(params, None))
     taken = sorted(graph.own_columns(params.stages))
-    library = _loaded(params.input, taken) if params.input.given else None
-    parent = _parent(params, library)
-    columns = column_names(library.items) if library else []
-    found = graph.faults(params, columns)
-    if found:
-        raise InputProblems(found)
+    found: list[InputError] = []
+    library, parent = None, ""
+    with _collected(found):
+        library = _loaded(params.input, taken) if params.input.given else None
+        parent = _parent(params, library)
     inputs = {}
     for stage in params.stages:
         match stage:
@@ -67,41 +71,89 @@ def prepare(params: DesignParams) -> Prepared:
                 inputs[stage.name] = library
             case ProfileStage() if stage.with_.homologs:
                 homologs = SequenceInput(source=stage.with_.homologs)
-                inputs[stage.name] = _loaded(homologs, taken, gaps=True)
+                with _collected(found):
+                    inputs[stage.name] = _loaded(homologs, taken, gaps=True)
             case ProfileStage() if library:
                 inputs[stage.name] = library
             case _:
                 pass
+    if library is not None or not params.input.given:
+        columns = column_names(library.items) if library else []
+        with _collected(found):
+            _stop_if([*graph.faults(params, columns), *graph.parent_faults(params.stages, parent)])
+    if not found:
+        _stop_if(_too_few_homologs(params.stages, inputs, parent))
+    if found:
+        raise found[0] if len(found) == 1 else InputError("\n".join(map(str, found)))
     by_name = {stage.name: stage for stage in params.stages}
     ordered = tuple(by_name[name] for name in dag.order(graph.graph_of(params.stages)))
     return Prepared(params, ordered, parent, inputs)
 
 
+def _too_few_homologs(
+    declared: Sequence[StageParams], inputs: Mapping[str, StageResult], parent: str
+) -> list[Problem]:
+    found = []
+    for stage in declared:
+        if isinstance(stage, ProfileStage):
+            sequences = load(inputs[stage.name].items, ["sequence"])["sequence"]
+            without = stage.with_.exclude_parent
+            count = int((sequences != parent).sum()) if without else len(sequences)
+            if count < FEWEST_HOMOLOGS:
+                what = f"{count} sequence(s)" + (" besides the parent" if without else "")
+                expected = f"at least {FEWEST_HOMOLOGS} homologs for a profile"
+                found.append(Problem(f"stage {stage.name!r}", what, expected))
+    return found
+
+
+def _stop_if(found: list[Problem]) -> None:
+    if found:
+        raise InputProblems(found)
+
+
+@contextmanager
+def _collected(found: list[InputError]) -> Iterator[None]:
+    """Keep what the user did wrong for later, so that all of it can be told at once."""
+    try:
+        yield
+    except InputError as error:
+        found.append(error)
+
+
 def _loaded(given: SequenceInput, taken: list[str], *, gaps: bool = False) -> StageResult:
-    if given.source and given.sequences:
-        raise InputError("input: both `source` and `sequences`; expected one of them")
-    source = refer(given.source, settings().data) if given.source else None
+    source = _referred(given.source) if given.source else None
     arguments = {"source": source, "given": given, "taken": taken, "gaps": gaps}
-    return call(stages.load_input, arguments)
+    return call(stages.load_input, "read input", arguments)
+
+
+def _referred(uri: str) -> FileRef:
+    try:
+        return refer(uri, settings().data)
+    except InputError:
+        raise
+    except Exception as error:  # each kind of storage has errors of its own
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:200]
+        what = f"cannot be read ({reason or type(error).__name__})"
+        raise InputError(f"{uri[:200]}: {what}; expected a file that can be read") from error
 
 
 def _parent(params: DesignParams, library: StageResult | None) -> str:
+    """The parent's sequence, "" if there is none; the text of a literal one without blanks."""
     chosen = params.parent
-    if chosen.sequence and chosen.id:
-        raise InputError("parent: both `id` and `sequence`; expected one of them")
-    if chosen.sequence:
+    if not chosen.id or library is None:
         return "".join(chosen.sequence.split()).upper()
-    if not chosen.id:
-        return ""
-    if library is None:
-        raise InputError(f"parent.id: {chosen.id!r}, but there is no input; expected an input")
     rows = load(library.items, ["id", "sequence"])
     matches = rows.loc[rows["id"] == chosen.id, "sequence"].unique()
-    if len(matches) != 1:
-        what = "not among" if len(matches) == 0 else f"{len(matches)} different sequences in"
-        expected = dag.closest(chosen.id, rows["id"].head(50))
-        raise InputError(f"parent.id: {chosen.id!r} is {what} the input; expected {expected}")
-    return str(matches[0])
+    if len(matches) == 1:
+        return str(matches[0])
+    if len(matches):
+        what = f"{chosen.id!r} is the id of {len(matches)} different sequences"
+        raise InputError(f"parent.id: {what}; expected an id that stands once, or `sequence`")
+    ids = rows["id"].tolist()
+    near = get_close_matches(chosen.id, ids, n=1)
+    hint = f" (did you mean {near[0]!r}?)" if near else ""
+    some = ", ".join(ids[:ID_EXAMPLES]) + (", …" if len(ids) > ID_EXAMPLES else "")
+    raise InputError(f"parent.id: {chosen.id!r} is not in the input; expected one of {some}{hint}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,10 +211,14 @@ def preview(run: Prepared) -> list[StageRow]:
     for stage in run.ordered:
         if any(results[name] is None for name in stage.needs):
             bound = _bound(stage, run, results, bounds)
-            row, result = _row(stage, bound, 0, bound, exact=False), None
+            row, results[stage.name] = _row(stage, bound, 0, bound, exact=False), None
         else:
-            row, result = _previewed(stage, run, [_there(results[name]) for name in stage.needs])
-        results[stage.name], bounds[stage.name] = result, row.items
+            needs = [_there(results[name]) for name in stage.needs]
+            try:
+                row, results[stage.name] = _previewed(stage, run, needs)
+            except InputError as error:
+                raise InputError(f"stage {stage.name!r}, {error}") from error
+        bounds[stage.name] = row.items
         rows.append(row)
     return rows
 
@@ -210,17 +266,19 @@ def _previewed(
     cached = not run.params.refresh and is_cached(planned.task, planned.arguments)
     if isinstance(stage, PredictStage) and not cached:
         items, stored, missing = scoring.stored(stage, needs, run.parent)
-        result = call(planned.task, planned.arguments) if missing == 0 else None
-        return _row(stage, items, stored, missing), result
-    result = call(planned.task, planned.arguments)
+        known = call(planned.task, stage.name, planned.arguments) if missing == 0 else None
+        return _row(stage, items, stored, missing), known
+    result = call(planned.task, stage.name, planned.arguments)
     counts = result.counts
     done = counts.items_in if cached else counts.cached
     return _row(stage, counts.items_in, done, 0 if cached else counts.computed), result
 
 
-def plan_frame(rows: Sequence[StageRow]) -> pd.DataFrame:
-    """The plan as people read it; bounds are marked with ≤."""
+def plan_frame(rows: Sequence[StageRow], stages_: Sequence[StageParams]) -> pd.DataFrame:
+    """The plan as people read it; bounds are marked with ≤, what nobody knows with ?."""
     mark = {True: "", False: "≤ "}
+    pace, by_name = known_pace(), {stage.name: stage for stage in stages_}
+    seconds = [expected_seconds(by_name[row.stage], row.computed, pace) for row in rows]
     return pd.DataFrame(
         {
             "stage": [row.stage for row in rows],
@@ -229,5 +287,9 @@ def plan_frame(rows: Sequence[StageRow]) -> pd.DataFrame:
             "items": [f"{mark[row.exact]}{row.items:,}" for row in rows],
             "cached": [f"{row.cached:,}" for row in rows],
             "to compute": [f"{mark[row.exact]}{row.computed:,}" for row in rows],
+            "expected s": [
+                "?" if s is None else f"{mark[row.exact]}{s:.1f}"
+                for row, s in zip(rows, seconds, strict=True)
+            ],
         }
     )

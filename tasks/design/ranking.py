@@ -45,11 +45,10 @@ class Objective(Params):
     @model_validator(mode="after")
     def _target_where_it_counts(self) -> Self:
         if self.goal == "target" and self.target is None:
-            raise ValueError(f"objective {self.column}: goal target needs a value in `target`")
+            raise ValueError("target: none, with the goal target; expected the best value")
         if self.goal != "target" and self.target is not None:
             raise ValueError(
-                f"objective {self.column}: `target` is given, so the goal must be target, "
-                f"not {self.goal}"
+                f"target: {self.target:g}, with the goal {self.goal}; expected none, or goal target"
             )
         return self
 

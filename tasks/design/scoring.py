@@ -1,25 +1,31 @@
 """Predictions through the store: only what is new is computed, each distinct sequence once."""
 
 import hashlib
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from blocks.predictions import ModelKey, PredictionStore, sequence_digests
 from numpy.typing import NDArray
 
 from blocks.database import engine
+from blocks.prediction_key import ModelKey, sequence_digests
+from blocks.predictions import PredictionStore
 from blocks.settings import settings
 from blocks.storage import read_table
 from tasks.design import predictors
 from tasks.design.model import PredictStage
 from tasks.design.profile import Profile
 from tasks.fingerprint import source_digest
-from tasks.items import StageResult, load, union
+from tasks.items import Items, StageResult, load, union
 from tasks.progress import Progress
 
-CHUNK = 2_000
-"""Distinct sequences predicted between two writes to the store: what a crash can cost."""
+CHUNK, LARGEST_CHUNK = 2_000, 32_000
+"""Distinct sequences predicted between two writes to the store: at first, and at most."""
+QUICK_S = 2.0
+"""A chunk that took less than half of this is followed by one of twice its size: a crash costs
+seconds, and a fast model does not spend its time on writing."""
 CODE = {
     "profile": ("profile_score", "profile"),
     "protparam": ("properties",),
@@ -34,7 +40,9 @@ MODULES = tuple(f"tasks.design.{name}" for name in ("scoring", "predictors", "me
 
 def code_of(kind: str) -> tuple[str, ...]:
     """Names of the modules that decide the numbers of a predictor."""
-    return tuple(f"tasks.design.{name}" for name in ("predictors", "method", "residues", *CODE[kind]))
+    return tuple(
+        f"tasks.design.{name}" for name in ("predictors", "method", "residues", *CODE[kind])
+    )
 
 
 def model_key(stage: PredictStage, parent: str, profile: Profile | None) -> ModelKey:
@@ -56,46 +64,82 @@ def model_key(stage: PredictStage, parent: str, profile: Profile | None) -> Mode
 def stored(stage: PredictStage, needs: list[StageResult], parent: str) -> tuple[int, int, int]:
     """Items that the stage gets; their distinct sequences in the store, and those to compute."""
     items = union(need.items for need in needs)
-    table = load(items, [stage.chain])
-    sequences, _ = distinct(table[stage.chain])
+    asked = distinct(items, stage.chain)
     store = PredictionStore(engine(), settings().storage)
     key = model_key(stage, parent, profile_of(needs))
-    missing = store.missing(key, sequence_digests(sequences))
-    return len(table), int((~missing).sum()), int(missing.sum())
+    missing = store.missing(key, asked.digests)
+    return len(asked.items), int((~missing).sum()), int(missing.sum())
 
 
 def predicted(
-    stage: PredictStage, sequences: Sequence[str], parent: str, profile: Profile | None
+    stage: PredictStage, asked: "Distinct", parent: str, profile: Profile | None
 ) -> tuple[pd.DataFrame, NDArray[np.object_], int]:
     """Values and errors of distinct sequences, and how many of them the store knew."""
-    key, digests = model_key(stage, parent, profile), np.array(sequence_digests(sequences))
+    key = model_key(stage, parent, profile)
     store = PredictionStore(engine(), settings().storage)
-    known = store.get(key, digests.tolist())
-    missing = np.flatnonzero(~known["found"].to_numpy())
-    bare = stage.with_.model_copy(update={"prefix": ""})
-    errors = np.full(len(sequences), "", dtype=object)
-    parts = [known[known["found"]].drop(columns="found")]
-    progress = Progress(stage.name, len(missing))
-    for start in range(0, len(missing), CHUNK):
-        rows = missing[start : start + CHUNK]
-        chunk = [sequences[row] for row in rows]
-        frame = predictors.predict(bare, chunk, parent=parent or None, profile=profile)
+    known = store.get(key, asked.digests)
+    found = known.pop("found").to_numpy()
+    missing = np.flatnonzero(~found)
+    errors = np.full(len(asked.digests), "", dtype=object)
+    parts, places = [known[found]], [np.flatnonzero(found)]
+    for rows, frame in _computed(stage, asked, missing, parent, profile):
         errors[rows] = frame.pop("error")
         good = (errors[rows] == "").astype(bool)
-        store.put(key, digests[rows][good].tolist(), frame[good])
-        parts.append(frame.set_index(digests[rows]))
-        progress.advance(len(rows))
-    values = pd.concat([part for part in parts if len(part)] or parts).loc[digests]
+        store.put(key, [asked.digests[row] for row in rows[good]], frame[good])
+        parts.append(frame)
+        places.append(rows)
     columns = list(predictors.METHODS[stage.with_.kind].columns)
     renamed = dict(zip(columns, predictors.output_columns(stage.with_), strict=True))
-    values = values[columns].rename(columns=renamed).reset_index(drop=True)
-    return values, errors, len(sequences) - len(missing)
+    values = pd.concat([part for part in parts if len(part)] or parts)[columns]
+    values = values.take(np.argsort(np.concatenate(places))).reset_index(drop=True)
+    return values.rename(columns=renamed), errors, int(found.sum())
 
 
-def distinct(sequences: pd.Series) -> tuple[list[str], NDArray[np.int64]]:
-    """The distinct sequences in order of appearance, and where each row's stands among them."""
-    codes, distinct = pd.factorize(sequences)
-    return list(distinct), codes.astype(np.int64)
+def _computed(
+    stage: PredictStage,
+    asked: "Distinct",
+    missing: NDArray[np.int64],
+    parent: str,
+    profile: Profile | None,
+) -> Iterator[tuple[NDArray[np.int64], pd.DataFrame]]:
+    """What the model says about the sequences at the places `missing`, chunk by chunk."""
+    bare = stage.with_.model_copy(update={"prefix": ""})
+    progress = Progress(stage.name, len(missing))
+    start, size = 0, CHUNK
+    while start < len(missing):
+        began = time.monotonic()
+        rows = missing[start : start + size]
+        chunk = asked.sequences.take(rows).tolist()
+        yield rows, predictors.predict(bare, chunk, parent=parent or None, profile=profile)
+        progress.advance(len(rows))
+        start += size
+        if 2 * (time.monotonic() - began) < QUICK_S:
+            size = min(2 * size, LARGEST_CHUNK)
+
+
+@dataclass(frozen=True, slots=True)
+class Distinct:
+    """The distinct sequences of some items, in order of appearance."""
+
+    items: NDArray[np.int64]
+    sequences: pd.Series
+    digests: list[str]
+    inverse: NDArray[np.int64]
+    """Where each item's sequence stands among the distinct ones."""
+
+
+def distinct(items: Items, chain: str) -> Distinct:
+    """The distinct sequences in the column `chain` of the items that are alive."""
+    if chain == "sequence":  # its digests are there already
+        table = load(items, [chain, "digest"])
+        digests = table["digest"]
+    else:
+        table = load(items, [chain]).fillna({chain: ""})  # an empty one fails, with the reason
+        digests = pd.Series(sequence_digests(table[chain].tolist()), dtype=str)
+    inverse, unique = pd.factorize(digests)
+    first = np.unique(inverse, return_index=True)[1]
+    sequences = table[chain].take(first).reset_index(drop=True)
+    return Distinct(table["item"].to_numpy(), sequences, unique.tolist(), inverse.astype(np.int64))
 
 
 def profile_of(needs: Sequence[StageResult]) -> Profile | None:

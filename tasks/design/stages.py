@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from prefect import Task
 
 from blocks.errors import InputError
-from blocks.predictions import sequence_digests
+from blocks.prediction_key import sequence_digests
 from blocks.programs import run_program
 from blocks.settings import settings
 from blocks.storage import FileRef, Storage, Table, open_uri
 from tasks import attrition
-from tasks.design import clustering, diversity, filters, generators, ranking, scoring, summary
+from tasks.design import diversity, filter_params, filters, generators, ranking, scoring, summary
+from tasks.design.cluster_params import IdentityParams
 from tasks.design.delivery import (
     DesignResult,
     StageRow,
@@ -29,6 +30,7 @@ from tasks.design.delivery import (
     write_tables,
 )
 from tasks.design.graph import RANK_COLUMNS
+from tasks.design.mmseqs import mmseqs_argv
 from tasks.design.model import (
     ClusterStage,
     DesignParams,
@@ -41,12 +43,16 @@ from tasks.design.model import (
     SequenceInput,
     StageParams,
 )
-from tasks.design.page import design_page
+from tasks.design.page.document import design_page
 from tasks.design.profile import build_profile
+from tasks.design.sequence_clusters import cluster_sequences
+from tasks.design.vector_clusters import cluster_vectors
+from tasks.design.verdicts import rank_verdict
 from tasks.items import ITEMS_PER_SOURCE, Counts, Items, StageResult, load, union
 from tasks.policies import Ended, compute, current_run, delivery, external_tool, run_logger
 from tasks.results import MANIFEST, run_folder
-from tasks.sequences import Layout, from_list, numeric_columns, read_sequences
+from tasks.sequence_files import read_sequences
+from tasks.sequences import Layout, from_list, numeric_columns
 
 PROGRAM_LIMIT_S = 6 * 3_600
 """Longest that an external program may take [s]."""
@@ -54,11 +60,24 @@ HIDDEN = {"item", "digest", "description", "source", "sequence"}
 """Columns left out of the table in the UI."""
 FILTER_CODE = (
     "tasks.attrition",
+    "tasks.column_values",
     "tasks.expression",
+    "tasks.expression_functions",
+    "tasks.expression_grammar",
+    "tasks.design.filter_params",
     "tasks.design.filters",
+    "tasks.design.residues",
     "tasks.design.selection",
     "tasks.design.similarity",
+    "tasks.design.verdicts",
 )
+SEQUENCE_CLUSTER_CODE = (
+    "tasks.design.cluster_params",
+    "tasks.design.clusters",
+    "tasks.design.mmseqs",
+    "tasks.design.sequence_clusters",
+)
+CLUSTER_CODE = ("tasks.attrition", *SEQUENCE_CLUSTER_CODE, "tasks.design.vector_clusters")
 StageTask = Task[..., StageResult]
 
 
@@ -67,7 +86,7 @@ def storage() -> Storage:
     return Storage(settings().storage)
 
 
-@compute("tasks.sequences")
+@compute("tasks.sequences", "tasks.sequence_files")
 def load_input(
     source: FileRef | None, given: SequenceInput, taken: list[str], gaps: bool
 ) -> StageResult:
@@ -89,8 +108,9 @@ def load_input(
         rows[column] = pd.to_numeric(rows[column].str.strip().replace("", np.nan))
     own = {"id", "description", "sequence"}
     rows = rows.rename(columns={name: f"input_{name}" for name in taken if name not in own})
-    table = storage().write_table(as_items(rows, "input", 0))
-    run_logger().info("input: %d sequences, %d distinct", len(rows), rows["sequence"].nunique())
+    rows = as_items(rows, "input", 0)
+    table = storage().write_table(rows)
+    run_logger().info("input: %d sequences, %d distinct", len(rows), rows["digest"].nunique())
     return StageResult(stage="input", items=Items(rows=(table,)), counts=_all_out(len(rows)))
 
 
@@ -146,32 +166,30 @@ def predict(
 ) -> StageResult:
     """The model's columns for each item, from the store where it knows them."""
     items = union(need.items for need in needs)
-    table = load(items, [stage.chain])
-    sequences, inverse = scoring.distinct(table[stage.chain])
-    values, errors, cached = scoring.predicted(stage, sequences, parent, scoring.profile_of(needs))
-    reasons = errors[inverse]
+    asked = scoring.distinct(items, stage.chain)
+    values, errors, cached = scoring.predicted(stage, asked, parent, scoring.profile_of(needs))
+    count, computed = len(asked.items), len(asked.digests) - cached
+    reasons = errors[asked.inverse]
     failed = reasons != ""
     if stop_on_error and failed.any():
         first = int(np.argmax(failed))
-        raise InputError(f"stage {stage.name!r}, item {table['item'][first]}: {reasons[first]}")
-    slab = values.take(inverse).reset_index(drop=True)
-    slab.insert(0, "item", table["item"])
-    losses = attrition.losses_from_failures(
-        stage.name, table["item"].to_numpy()[failed], reasons[failed]
-    )
+        raise InputError(f"stage {stage.name!r}, item {asked.items[first]}: {reasons[first]}")
+    slab = values.take(asked.inverse).reset_index(drop=True)
+    slab.insert(0, "item", asked.items)
+    losses = attrition.losses_from_failures(stage.name, asked.items[failed], reasons[failed])
     run_logger().info(
         "%s: %d items, %d distinct, %d from the store, %d computed, %d failed",
-        stage.name, len(table), len(sequences), cached, len(sequences) - cached, failed.sum(),
+        stage.name, count, len(asked.digests), cached, computed, failed.sum(),
     )  # fmt: skip
     return StageResult(
         stage=stage.name,
         items=items.plus(columns=storage().write_table(slab), losses=_stored(losses)),
         counts=Counts(
-            items_in=len(table),
-            items_out=int(len(table) - failed.sum()),
+            items_in=count,
+            items_out=int(count - failed.sum()),
             items_failed=int(failed.sum()),
             cached=cached,
-            computed=len(sequences) - cached,
+            computed=computed,
         ),
     )
 
@@ -182,7 +200,7 @@ def filter_items(
 ) -> StageResult:
     """The items that fulfil the rule; all others keep the rule, their value and the margin."""
     items = union(need.items for need in needs)
-    table = load(items, sorted({"id", "sequence", *filters.columns_needed(stage.with_)}))
+    table = load(items, sorted(filter_params.columns_needed(stage.with_)))
     verdict = filters.apply_filter(stage.with_, table, parent=parent or None, seed=seed)
     columns = None
     if verdict.columns:
@@ -196,13 +214,13 @@ def filter_items(
     )
 
 
-@compute("tasks.design.clustering")
+@compute(*CLUSTER_CODE)
 def cluster(stage: ClusterStage, needs: list[StageResult], seed: int) -> StageResult:
     """A cluster number for each item, and which item stands for its cluster."""
     return _clustered(stage, needs, seed, None)
 
 
-@external_tool("tasks.design.clustering")
+@external_tool(*CLUSTER_CODE)
 def cluster_by_program(
     stage: ClusterStage,
     needs: list[StageResult],
@@ -219,7 +237,7 @@ def cluster_by_program(
         with TemporaryDirectory() as folder:
             given, made = Path(folder) / "given.fasta", Path(folder) / "made"
             given.write_text(fasta, encoding="ascii")
-            argv = clustering.mmseqs_argv(given, made, Path(folder) / "tmp", stage.with_)
+            argv = mmseqs_argv(given, made, Path(folder) / "tmp", stage.with_)
             run_program(argv, timeout_s=PROGRAM_LIMIT_S)
             return made.with_name("made_cluster.tsv").read_text(encoding="ascii")
 
@@ -233,12 +251,12 @@ def _clustered(
     mmseqs: Callable[[str], str] | None,
 ) -> StageResult:
     items = union(need.items for need in needs)
-    if isinstance(stage.with_, clustering.IdentityParams):
+    if isinstance(stage.with_, IdentityParams):
         table = load(items, ["sequence"])
-        clusters = clustering.cluster_sequences(stage.with_, table["sequence"].tolist(), mmseqs)
+        clusters = cluster_sequences(stage.with_, table["sequence"].tolist(), mmseqs)
     else:
         table = load(items, [stage.vectors])
-        clusters = clustering.cluster_vectors(stage.with_, np.stack(table[stage.vectors]), seed)
+        clusters = cluster_vectors(stage.with_, np.stack(table[stage.vectors]), seed)
     chosen = f"{stage.name}_representative"
     slab = table[["item"]].assign(**{stage.name: clusters.label, chosen: clusters.representative})
     keep = clusters.representative | (not stage.representatives_only)
@@ -255,7 +273,7 @@ def _clustered(
     )
 
 
-@compute("tasks.design.diversity")
+@compute("tasks.design.diversity", *SEQUENCE_CLUSTER_CODE)
 def measure_diversity(stage: DiversityStage, needs: list[StageResult], seed: int) -> StageResult:
     """Figures of how different the items are."""
     items = union(need.items for need in needs)
@@ -270,7 +288,7 @@ def measure_diversity(stage: DiversityStage, needs: list[StageResult], seed: int
     )
 
 
-@compute("tasks.design.ranking")
+@compute("tasks.attrition", "tasks.design.ranking", "tasks.design.verdicts")
 def rank(stage: RankStage, needs: list[StageResult]) -> StageResult:
     """The items' order; with `top`, only the first ones."""
     items = union(need.items for need in needs)
@@ -280,7 +298,7 @@ def rank(stage: RankStage, needs: list[StageResult]) -> StageResult:
     limit = stage.with_.top or len(ranked)
     keep = (ranked["rank"] <= limit).to_numpy()
     losses = attrition.losses_from_verdict(
-        stage.name, ranked["item"].to_numpy(), filters.rank_verdict(ranked["rank"], limit)
+        stage.name, ranked["item"].to_numpy(), rank_verdict(ranked["rank"], limit)
     )
     slab = storage().write_table(ranked[["item", *RANK_COLUMNS]])
     run_logger().info("%s: %d of %d ranked items kept", stage.name, keep.sum(), len(ranked))
@@ -369,7 +387,7 @@ def as_items(rows: pd.DataFrame, source: str, first: int) -> pd.DataFrame:
     rows = rows.assign(
         **start,
         length=rows["sequence"].str.len().astype(np.int64),
-        digest=pd.Series(sequence_digests(rows["sequence"]), dtype=str),
+        digest=pd.Series(sequence_digests(rows["sequence"].tolist()), dtype=str),
         source=pd.Series([source] * len(rows), dtype=str),
     )
     rows.insert(0, "item", np.arange(first, first + len(rows), dtype=np.int64))

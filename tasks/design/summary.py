@@ -21,9 +21,9 @@ from tasks.design.model import (
     PredictStage,
     RankStage,
 )
-from tasks.design.page import DesignPage
+from tasks.design.page.content import DesignPage
 from tasks.items import Items, StageResult, load
-from tasks.report import plain_number
+from tasks.report.number_text import plain_number
 
 LIBRARIES = ("seqloom", "prefect", "pandas", "pyhmmer", "biopython", "scikit-learn", "rapidfuzz")
 NEAR_MISSES = 5

@@ -1,19 +1,22 @@
-"""Databases to test against: a new SQLite file, or a new database on a server of our own."""
+"""What to test against: an SQLite file, or servers of our own: PostgreSQL and S3."""
 
 import glob
 import os
 import shutil
-import socket
 import subprocess
+import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 import sqlalchemy as sa
 
 from blocks import database
 from blocks.settings import database_url
+from deployments.local import free_port
 
 PASSWORD = "hunter2"
 
@@ -33,9 +36,7 @@ def postgresql_server() -> Iterator[str]:
         as_user = ["runuser", "-u", "postgres", "--"]
         for path in (folder, password):
             shutil.chown(path, "postgres")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     options = f"-h 127.0.0.1 -p {port} -F -c unix_socket_directories=''"
     login = ["-U", "seqloom", "-A", "scram-sha-256", f"--pwfile={password}"]
 
@@ -77,3 +78,41 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 def engine(url: str) -> sa.Engine:
     """An engine of each kind, with empty tables."""
     return database.engine(url)
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real S3 server on loopback (rclone), with one bucket; yields the bucket's URI."""
+    folder = tmp_path_factory.mktemp("s3")
+    (folder / "bucket").mkdir()
+    program = shutil.which("rclone", path=str(Path(sys.executable).parent)) or "rclone"
+    address = f"127.0.0.1:{free_port()}"
+    process = subprocess.Popen(
+        [program, "serve", "s3", "--addr", address, "--auth-key", "key,secret", str(folder)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        _wait_for(f"http://{address}")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("AWS_ENDPOINT_URL", f"http://{address}")
+            patch.setenv("AWS_ACCESS_KEY_ID", "key")
+            patch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+            patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+            yield "s3://bucket"
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def _wait_for(url: str) -> None:
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            httpx.get(url)
+        except httpx.TransportError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+        else:
+            return

@@ -12,7 +12,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from blocks import database, ledger, predictions
+from blocks import database, ledger, prediction_tables
 from blocks.database import METADATA, SCHEMA, VERSION_TABLE, reading, writing
 from blocks.errors import InputError, ServiceError
 
@@ -34,7 +34,7 @@ def start_run(url: str) -> str:
 
 
 def test_the_tables_made_are_the_tables_declared(engine: sa.Engine) -> None:
-    assert predictions.PREDICTIONS.metadata is METADATA
+    assert prediction_tables.PREDICTIONS.metadata is METADATA
     with reading(engine) as connection:
         context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
         assert compare_metadata(context, METADATA) == []

@@ -13,7 +13,6 @@ import pytest
 from prefect import flow, task
 from prefect.cache_policies import INPUTS
 from prefect.locking.protocol import LockManager
-from prefect.testing.utilities import prefect_test_harness
 from prefect.transactions import IsolationLevel
 
 from blocks.errors import InputError
@@ -25,13 +24,6 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def locks(tmp_path):
     return FlockLockManager(tmp_path / "locks")
-
-
-@pytest.fixture(scope="module")
-def engine():
-    """A Prefect server with a database of its own."""
-    with prefect_test_harness(server_startup_timeout=120):
-        yield
 
 
 @pytest.fixture
@@ -229,7 +221,7 @@ def twice(calls: Path, locks: FlockLockManager) -> list[int]:
 
 
 @pytest.mark.engine
-def test_tasks_that_want_the_same_result_compute_it_once(engine, locks, tmp_path):
+def test_tasks_that_want_the_same_result_compute_it_once(prefect_server, locks, tmp_path):
     assert twice(tmp_path / "calls", locks) == [1, 1, 2, 1]
     assert sorted((tmp_path / "calls").read_text().split()) == ["1", "2"]
     assert list(locks.folder.iterdir()) == []

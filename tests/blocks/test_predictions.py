@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
-from blocks import database, predictions
+from blocks import database, prediction_files, prediction_tables
 from blocks.errors import InputError
-from blocks.predictions import ModelKey, PredictionStore, sequence_digest, sequence_digests
+from blocks.prediction_key import ModelKey, sequence_digest, sequence_digests
+from blocks.predictions import PredictionStore
 
 KEY = ModelKey.of("esm", "score", {"temperature": 1.0}, "2")
 A, B, C = sequence_digests(["AAA", "BBB", "CCC"])
@@ -85,8 +86,8 @@ def test_arrays_come_back_as_they_were_put(store: PredictionStore) -> None:
 def test_an_array_is_found_in_any_row_group_and_file(
     store: PredictionStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(predictions, "VECTOR_ROWS", 3)
-    monkeypatch.setattr(predictions, "VECTOR_FILE_BYTES", 20 * 8)
+    monkeypatch.setattr(prediction_files, "VECTOR_ROWS", 3)
+    monkeypatch.setattr(prediction_files, "VECTOR_FILE_BYTES", 20 * 8)
     digests = sequence_digests(map(str, range(20)))
     cells = [np.array([place, -place]) for place in range(20)]
     store.put(KEY, digests, pd.DataFrame({"v": pd.Series(cells, dtype=object)}))
@@ -113,7 +114,7 @@ def test_rows_come_in_the_order_asked_for(store: PredictionStore) -> None:
 def test_what_is_asked_for_in_several_statements_is_put_together(
     store: PredictionStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(predictions, "CHUNK", 3)
+    monkeypatch.setattr(prediction_tables, "CHUNK", 3)
     digests = sequence_digests(map(str, range(10)))
     store.put(KEY, digests[:8], pd.DataFrame({"x": np.arange(8.0)}))
 
@@ -255,6 +256,29 @@ def test_storage_and_database_move_together(engine: sa.Engine, tmp_path: Path) -
         PredictionStore(engine, str(tmp_path / "a")).get_structures(KEY, [A])
 
 
+@pytest.mark.tool
+def test_arrays_and_structures_may_lie_on_s3(s3_server: str, tmp_path: Path) -> None:
+    engine = database.engine(f"sqlite:///{tmp_path}/seqloom.db")
+    store = PredictionStore(engine, f"{s3_server}/predictions")
+    cells = [np.arange(6.0).reshape(2, 3), None, np.ones(1)]
+    store.put(KEY, [A, B, C], pd.DataFrame({"v": pd.Series(cells, dtype=object)}))
+    fold = ModelKey.of("fold", "predict", {}, "1")
+    store.put_structures(fold, [A, B], ["ATOM A\n", "ATOM B\n"], plddt=[np.ones(2), np.zeros(3)])
+
+    again = PredictionStore(engine, f"{s3_server}/predictions/")
+    vectors = again.get(KEY, [C, A, B])["v"]
+    structures = again.get_structures(fold, [B, C, A])
+
+    assert [None if v is None else v.tolist() for v in vectors] == [
+        [1],
+        [[0, 1, 2], [3, 4, 5]],
+        None,
+    ]
+    assert structures["structure"].tolist() == ["ATOM B\n", None, "ATOM A\n"]
+    assert structures["plddt"][B].tolist() == [0, 0, 0]
+    assert not list(tmp_path.glob("**/*.parquet"))
+
+
 def test_figures_count_what_is_stored_per_model(store: PredictionStore) -> None:
     other = ModelKey.of("fold", "predict", {}, "1")
     store.put(KEY, [A, B], pd.DataFrame({"x": [1.5, 2.5]}))
@@ -282,13 +306,13 @@ def test_rows_are_written_by_digest_so_that_two_writers_never_wait_in_a_circle(
     store: PredictionStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written: list[list[str]] = []
-    insert = predictions._insert_rows
+    insert = prediction_tables.insert_rows
 
     def noting(connection: Any, table: Any, model_id: int, columns: Any) -> None:
         written.append(list(columns[0]))
         insert(connection, table, model_id, columns)
 
-    monkeypatch.setattr(predictions, "_insert_rows", noting)
+    monkeypatch.setattr(prediction_tables, "insert_rows", noting)
     digests = sequence_digests(map(str, range(20)))
     vectors = pd.Series([np.ones(1)] * 20, dtype=object)
 

@@ -10,9 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 from prefect import flow, task
-from prefect.testing.utilities import prefect_test_harness
 
-from blocks import programs
+from blocks import processes
 from blocks.errors import InputError, ToolError
 from blocks.programs import find_program, program_version, run_program
 
@@ -31,13 +30,6 @@ def fake(tmp_path, monkeypatch):
         return path
 
     return write
-
-
-@pytest.fixture(scope="module")
-def engine():
-    """A Prefect server with a database of its own."""
-    with prefect_test_harness(server_startup_timeout=120):
-        yield
 
 
 def alive(pid: int) -> bool:
@@ -190,7 +182,7 @@ exec sleep 60
 @pytest.fixture
 def stubborn(fake, tmp_path, monkeypatch):
     """A program with two children that ignore SIGTERM, one of them in a session of its own."""
-    monkeypatch.setattr(programs, "GRACE_S", 0.5)
+    monkeypatch.setattr(processes, "GRACE_S", 0.5)
     fake("stubborn", STUBBORN)
     (tmp_path / "pids").mkdir()
     return ["stubborn", str(tmp_path / "pids")]
@@ -249,7 +241,7 @@ def test_an_interrupt_before_the_process_is_handed_over_leaves_nothing(fake, tmp
 
 def test_what_a_program_leaves_running_is_ended_and_not_waited_for(fake, monkeypatch):
     fake("leaver", "trap '' TERM; sleep 60 & echo $!")
-    monkeypatch.setattr(programs, "GRACE_S", 0.5)
+    monkeypatch.setattr(processes, "GRACE_S", 0.5)
     run = run_program(["leaver"], timeout_s=30)
     assert run.seconds < 5
     assert not alive(int(run.stdout))
@@ -333,7 +325,7 @@ def cancelled_flow(pid: Path) -> None:
 
 
 @pytest.mark.engine
-def test_in_a_flow_lines_go_to_the_run_log(fake, engine, caplog):
+def test_in_a_flow_lines_go_to_the_run_log(fake, prefect_server, caplog):
     fake("echoer", 'echo "$1"')
     with caplog.at_level("INFO"):
         assert echo_flow() == ["a\n", "b\n", "c\n"]
@@ -342,7 +334,9 @@ def test_in_a_flow_lines_go_to_the_run_log(fake, engine, caplog):
 
 
 @pytest.mark.engine
-def test_when_prefect_gives_a_run_up_the_programs_of_its_threads_end(fake, engine, tmp_path):
+def test_when_prefect_gives_a_run_up_the_programs_of_its_threads_end(
+    fake, prefect_server, tmp_path
+):
     fake("sleeper", f"echo $$ > {tmp_path}/pid; exec sleep 60")
     begin = time.monotonic()
     with pytest.raises(KeyboardInterrupt):

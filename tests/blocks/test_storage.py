@@ -1,58 +1,17 @@
 import hashlib
-import os
-import shutil
-import subprocess
-import sys
-import time
-from contextlib import suppress
 from pathlib import Path
 
-import httpx
+import fsspec
 import pandas as pd
 import pytest
 
 from blocks.errors import InputError
 from blocks.storage import Storage, fetch, iter_table, read_bytes, read_table, refer
-from deployments.local import free_port
+from deployments import looks
+from deployments.doctor import checks
+from deployments.looks import Check
 
 FRAME = pd.DataFrame({"item": [1, 2, 3], "id": ["a", "b", "c"], "bits": [1.5, float("nan"), 3.0]})
-
-
-@pytest.fixture(scope="session")
-def s3_server(tmp_path_factory):
-    """A real S3 server on loopback (rclone), with one bucket; yields the bucket's URI."""
-    folder = tmp_path_factory.mktemp("s3")
-    (folder / "bucket").mkdir()
-    port = free_port()
-    program = shutil.which("rclone", path=str(Path(sys.executable).parent)) or "rclone"
-    address = f"127.0.0.1:{port}"
-    process = subprocess.Popen(
-        [program, "serve", "s3", "--addr", address, "--auth-key", "key,secret", str(folder)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        with suppress(httpx.TransportError):
-            httpx.get(f"http://{address}")
-            break
-        time.sleep(0.1)
-    names = {
-        "AWS_ENDPOINT_URL": f"http://{address}",
-        "AWS_ACCESS_KEY_ID": "key",
-        "AWS_SECRET_ACCESS_KEY": "secret",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }
-    before = {name: os.environ.get(name) for name in names}
-    os.environ.update(names)
-    yield "s3://bucket"
-    process.terminate()
-    process.wait(10)
-    for name, value in before.items():
-        if value is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = value
 
 
 @pytest.fixture(params=["local", pytest.param("s3", marks=pytest.mark.tool)])
@@ -68,6 +27,26 @@ def test_equal_content_is_one_object(storage):
     assert first == second
     assert first.digest == hashlib.sha256(b"MKV").hexdigest()
     assert (first.bytes, read_bytes(first)) == (3, b"MKV")
+
+
+@pytest.mark.tool
+def test_the_doctor_writes_to_s3_and_leaves_nothing(s3_server, monkeypatch):
+    monkeypatch.setenv("SEQLOOM_STORAGE", f"{s3_server}/doctor")
+
+    found = looks.look_storage(Check("storage", False, "", "results of stages"))
+
+    assert (found.ok, found.found) == (True, f"{s3_server}/doctor")
+    assert fsspec.filesystem("s3").find("bucket/doctor") == []
+
+
+@pytest.mark.tool
+def test_the_doctor_does_not_take_a_bucket_that_is_not_there_for_a_good_one(s3_server, monkeypatch):
+    monkeypatch.setenv("SEQLOOM_STORAGE", "s3://nowhere/root")
+
+    (found,) = (check for check in checks() if check.name == "storage")
+
+    assert (found.mark, found.optional) == ("FAILED", False)
+    assert "AWS_ENDPOINT_URL" in found.remedy
 
 
 def test_table_comes_back_as_it_was(storage):

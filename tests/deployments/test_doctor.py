@@ -9,19 +9,21 @@ from pathlib import Path
 import pytest
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
-from deployments import doctor
-from deployments.doctor import Check, checks, checks_json, format_checks, healthy
+from deployments import doctor, looks
+from deployments.doctor import checks, checks_json, format_checks, healthy
+from deployments.looks import Check
 
 
 @pytest.fixture(autouse=True)
-def place(tmp_path, monkeypatch) -> Path:
-    """A folder of its own, without programs."""
+def place(tmp_path, monkeypatch) -> Iterator[Path]:
+    """A folder of its own, without programs and without a server."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SEQLOOM_STORAGE", str(tmp_path / "storage"))
     (tmp_path / "bin").mkdir()
     monkeypatch.setenv("PATH", f"{tmp_path}/bin:/usr/bin:/bin")
-    monkeypatch.setattr(doctor, "find_program", lambda name: _found(tmp_path / "bin" / name))
-    return tmp_path
+    monkeypatch.setattr(looks, "find_program", lambda name: _found(tmp_path / "bin" / name))
+    with temporary_settings(restore_defaults={PREFECT_API_URL}):
+        yield tmp_path
 
 
 def _found(path: Path) -> Path | None:
@@ -122,7 +124,7 @@ def test_a_wrong_setting_is_found_and_not_raised(monkeypatch):
 
 
 def test_a_full_disk_fails(monkeypatch):
-    monkeypatch.setattr(doctor, "MIN_FREE_GB", 1e9)
+    monkeypatch.setattr(looks, "MIN_FREE_GB", 1e9)
     assert check("disk space").mark == "FAILED"
 
 
@@ -133,7 +135,7 @@ def test_prefect_home_is_shown_relative_to_the_project(place):
 
 @pytest.mark.parametrize(("number", "ok"), [("3.8.7", False), ("3.8.8", True), ("4.0.0", False)])
 def test_the_version_of_prefect_is_compared_as_numbers(monkeypatch, number, ok):
-    monkeypatch.setattr(doctor, "version", lambda _name: number)
+    monkeypatch.setattr(looks, "version", lambda _name: number)
     assert check("Prefect").ok == ok
 
 
@@ -175,7 +177,7 @@ def test_a_web_page_is_not_taken_for_a_server():
 
 def test_a_check_that_hangs_does_not_hide_the_others(monkeypatch):
     monkeypatch.setattr(doctor, "LIMIT_S", 2.0)
-    monkeypatch.setattr(doctor, "look_storage", lambda _failed: time.sleep(20))
+    monkeypatch.setattr(looks, "look_storage", lambda _failed: time.sleep(20))
     begin = time.monotonic()
     found = {check.name: check for check in checks()}
     assert time.monotonic() - begin < 10

@@ -5,14 +5,14 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import TypeAdapter, ValidationError
-from rapidfuzz.distance import Levenshtein
+from pydantic import TypeAdapter
 
 from blocks.errors import InputError
-from tasks.design import filters, selection
-from tasks.design.filters import FilterParams, apply_filter
+from tasks.design.filter_params import AnyFilter, FilterParams, columns_added
+from tasks.design.filters import apply_filter
+from tasks.design.verdicts import Verdict, rank_verdict
 
-ANY: TypeAdapter[filters.AnyFilter] = TypeAdapter(FilterParams)
+ANY: TypeAdapter[AnyFilter] = TypeAdapter(FilterParams)
 
 
 def table(**columns: list[object]) -> pd.DataFrame:
@@ -22,7 +22,7 @@ def table(**columns: list[object]) -> pd.DataFrame:
     return pd.DataFrame({**base, **columns})
 
 
-def judged(params: dict[str, object], frame: pd.DataFrame, **more: object) -> filters.Verdict:
+def judged(params: dict[str, object], frame: pd.DataFrame, **more: object) -> Verdict:
     return apply_filter(ANY.validate_python(params), frame, **more)
 
 
@@ -137,23 +137,6 @@ def test_distance_is_kept_as_a_column_for_all_rows():
     np.testing.assert_array_equal(verdict.columns["d"], [0, 1, 3, np.nan])
 
 
-@pytest.mark.parametrize(
-    ("metric", "normalised", "expected"),
-    [
-        ("edit", False, [0, 1, 2]),
-        ("edit", True, [0, 1 / 4, 2 / 4]),
-        ("hamming", False, [0, np.nan, 4]),
-        ("hamming", True, [0, np.nan, 1]),
-    ],
-)
-def test_distances_by_hand(metric, normalised, expected):
-    sequences = ["MKVA", "MKA", "KVAM"]
-
-    found = selection.distances(sequences, "MKVA", metric, normalised=normalised)
-
-    np.testing.assert_allclose(found, expected)
-
-
 def test_reference_is_the_parent_unless_one_is_given():
     named = {"kind": "distance", "reference": "MA", "max": 0}
 
@@ -172,15 +155,6 @@ def test_identity_is_identical_letters_by_the_longer_length():
     expected = [1, 6 / 8, 5 / 8, 7 / 8, 8 / 14, 0, 8 / 9]
     np.testing.assert_array_equal(verdict.columns["identity_to_reference"], expected)
     assert verdict.keep.tolist() == [True, True, False, True, False, False, True]
-
-
-def test_a_limit_of_identity_is_met_exactly():
-    reference = "A" * 100
-    sequences = ["A" * n + "C" * (100 - n) for n in range(101)]
-
-    found = selection.identities(sequences, reference)
-
-    assert found.tolist() == [n / 100 for n in range(101)]
 
 
 def test_maxmin_takes_the_farthest_each_time():
@@ -276,62 +250,10 @@ def test_any_of_names_all_that_failed():
     assert np.isnan(verdict.threshold[1])
 
 
-def test_composites_hand_on_columns_needs_and_parent():
-    distance = {"kind": "distance", "max": 1, "column": "heavy"}
-    params = ANY.validate_python(
-        {"kind": "any_of", "filters": [{"kind": "all_of", "filters": [*PARTS, distance]}]}
-    )
-
-    assert filters.columns_needed(params) == {"a", "b", "heavy"}
-    assert filters.columns_added(params) == ("distance_to_reference",)
-    assert filters.needs_parent(params)
-
-
 def test_rank_verdict_keeps_up_to_the_limit():
-    verdict = filters.rank_verdict(pd.Series([1, 3, 2]), 2)
+    verdict = rank_verdict(pd.Series([1, 3, 2]), 2)
 
     assert verdict.rule.tolist() == ["", "rank <= 2", ""]
-
-
-@pytest.mark.parametrize(
-    ("params", "message"),
-    [
-        ({"kind": "threshold", "column": "a"}, "neither min nor max"),
-        ({"kind": "threshold", "column": "a", "min": 2, "max": 1}, "min 2 is above max 1"),
-        ({"kind": "threshold", "column": "a", "min": float("nan")}, "finite"),
-        ({"kind": "threshold", "column": "", "min": 2}, "at least 1 character"),
-        ({"kind": "treshold", "column": "a", "min": 2}, "'threshold'"),
-        ({"kind": "top", "column": "a"}, "expected one of them"),
-        ({"kind": "top", "column": "a", "n": 1, "percentile": 5}, "expected one of them"),
-        ({"kind": "top", "column": "a", "n": 1, "group": "a"}, "expected two columns"),
-        ({"kind": "top", "column": "a", "percentile": 100}, "less than 100"),
-        ({"kind": "length"}, "neither min nor max"),
-        ({"kind": "length", "min": 5, "max": 4}, "min 5 is above max 4"),
-        ({"kind": "alphabet", "alphabet": "custom"}, "letters with 'custom'"),
-        ({"kind": "alphabet", "letters": "AC"}, "only then"),
-        ({"kind": "conserved", "positions": {}}, "at least 1 item"),
-        ({"kind": "conserved", "positions": {0: "A"}}, "greater than or equal to 1"),
-        ({"kind": "conserved", "positions": {1: "a"}}, "match pattern"),
-        ({"kind": "distance"}, "neither min nor max"),
-        ({"kind": "distance", "max": 1, "name": "sequence"}, "is taken"),
-        ({"kind": "distance", "max": 1, "name": "heavy", "column": "heavy"}, "is taken"),
-        ({"kind": "identity", "min": 90}, "less than or equal to 1"),
-        ({"kind": "diversity"}, "maxmin without n"),
-        ({"kind": "diversity", "method": "clustered", "score": "a"}, "cluster: expected"),
-        ({"kind": "diversity", "method": "clustered", "cluster": "c"}, "without score"),
-        ({"kind": "diversity", "n": 1, "score": "a", "random_start": True}, "random_start"),
-        ({"kind": "expression", "expression": "a.b"}, "position 2"),
-        ({"kind": "expression", "expression": "a + 1"}, "gives no truth value"),
-        ({"kind": "all_of", "filters": []}, "at least 1 item"),
-        (
-            {"kind": "all_of", "filters": [{"kind": "distance", "max": 1}] * 2},
-            "two filters give column 'distance_to_reference'",
-        ),
-    ],
-)
-def test_wrong_settings_cannot_be_made(params, message):
-    with pytest.raises(ValidationError, match=message):
-        ANY.validate_python(params)
 
 
 ONE_OF_EACH = [
@@ -356,7 +278,7 @@ def test_every_filter_passes_an_empty_table_through(params):
     verdict = judged(params, FRAME.iloc[:0], parent="MK")
 
     assert len(verdict.keep) == len(verdict.rule) == len(verdict.value) == 0
-    assert set(verdict.columns) == set(filters.columns_added(ANY.validate_python(params)))
+    assert set(verdict.columns) == set(columns_added(ANY.validate_python(params)))
 
 
 @pytest.mark.parametrize("params", ONE_OF_EACH, ids=lambda params: str(params["kind"]))
@@ -393,48 +315,6 @@ def test_doubled_columns_and_items_are_refused():
         judged(PARTS[0], doubled)
     with pytest.raises(InputError, match="an item stands in two rows"):
         judged(PARTS[0], FRAME.assign(item=1))
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    st.lists(st.text("AC", min_size=3, max_size=5), min_size=1, max_size=9),
-    st.integers(1, 9),
-)
-def test_maxmin_agrees_with_the_definition(sequences, n):
-    equal = len(set(map(len, sequences))) == 1
-
-    def distance(a: str, b: str) -> int:
-        if equal:
-            return sum(x != y for x, y in zip(a, b, strict=True))
-        if not a or not b:
-            return len(a) + len(b)
-        return min(
-            distance(a[1:], b[1:]) + (a[0] != b[0]), distance(a[1:], b) + 1, distance(a, b[1:]) + 1
-        )
-
-    picks = [0]
-    while len(picks) < min(n, len(sequences)):
-        rest = [i for i in range(len(sequences)) if i not in picks]
-        gap = [min(distance(sequences[i], sequences[p]) for p in picks) for i in rest]
-        picks.append(rest[int(np.argmax(gap))])
-
-    taken, _, _ = selection.farthest_points(sequences, n, 0)
-
-    assert np.flatnonzero(taken).tolist() == sorted(picks)
-
-
-def test_maxmin_tells_the_distance_to_the_nearest_picked():
-    rng = np.random.default_rng(3)
-    sequences = ["".join(rng.choice(list("ACDE"), rng.integers(5, 60))) for _ in range(60)]
-
-    picked, nearest, radius = selection.farthest_points(sequences, 20, 7)
-
-    chosen = [sequences[i] for i in np.flatnonzero(picked)]
-    expected = [min(Levenshtein.distance(one, pick) for pick in chosen) for one in sequences]
-    assert nearest.tolist() == expected
-    assert radius >= max(expected)
-    pairs = [Levenshtein.distance(a, b) for i, a in enumerate(chosen) for b in chosen[:i]]
-    assert min(pairs) == radius
 
 
 @settings(max_examples=60, deadline=None)

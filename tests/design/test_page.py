@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blocks.errors import InputProblems
-from tasks.design import page
-from tasks.design.page import DesignPage, design_page
-from tasks.report import AMINO_ACIDS
+from tasks.design.page.content import DesignPage
+from tasks.design.page.designs import mutations, sequence_block
+from tasks.design.page.document import design_page
+from tasks.design.page.plots import front_mask
+from tasks.report.logo import AMINO_ACIDS
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 PARENT = "MKVLAT"
@@ -192,16 +194,16 @@ def test_the_front_is_what_nothing_dominates(points):
         not np.isnan(a + b) and not any(c >= a and d >= b and (c, d) != (a, b) for c, d in points)
         for a, b in points
     ]
-    assert page.front_mask(x, y).tolist() == expected
+    assert front_mask(x, y).tolist() == expected
 
 
 def test_only_residues_that_differ_from_the_parent_are_marked():
-    block = page.sequence_block("MKVLGTWY", "MKVLATWW")
+    block = sequence_block("MKVLGTWY", "MKVLATWW")
     assert re.findall(r"<b>(.*?)</b>", block) == ["G", "Y"]
 
 
 def test_a_sequence_is_folded_after_60_residues_below_its_ruler():
-    lines = re.sub(r"<[^>]*>", "", page.sequence_block("A" * 59 + "C" + "D" * 12)).split("\n")
+    lines = re.sub(r"<[^>]*>", "", sequence_block("A" * 59 + "C" + "D" * 12)).split("\n")
     assert [line.strip() for line in lines[1::2]] == ["1 " + "A" * 59 + "C", "61 " + "D" * 12]
     assert lines[0].index("60") + 1 == lines[1].index("C")  # the last digit stands above
     assert lines[2].endswith("70")
@@ -220,11 +222,11 @@ def test_a_sequence_is_folded_after_60_residues_below_its_ruler():
     ],
 )
 def test_changes_are_named_by_the_position_in_the_parent(sequence, expected):
-    assert page.mutations(sequence, PARENT) == expected
+    assert mutations(sequence, PARENT) == expected
 
 
 def test_the_residue_after_a_deletion_has_an_edge():
-    assert re.findall(r"<i>(.*?)</i>", page.sequence_block("MKLAT", PARENT)) == ["L"]
+    assert re.findall(r"<i>(.*?)</i>", sequence_block("MKLAT", PARENT)) == ["L"]
 
 
 def test_the_heat_map_counts_mutations_and_dots_the_parent():

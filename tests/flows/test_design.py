@@ -6,6 +6,7 @@ import signal
 import time
 from pathlib import Path
 
+import httpx
 import pandas as pd
 import psutil
 import pytest
@@ -233,6 +234,31 @@ def test_a_killed_run_is_recorded_and_the_next_one_goes_on(prefect_server, tmp_p
     assert values["variants", "cache_hit"] == values["same", "cache_hit"] == 1
     done = values["motif", "items_computed"]
     assert done == 20_000
+
+
+def test_a_cancelled_run_is_recorded(prefect_server):
+    stages = [
+        mutants(80_000),
+        {"name": "pp", "uses": "predict", "needs": ["variants"], "with": {"kind": "protparam"}},
+    ]
+    wanted = {"params": {"stages": stages, "parent": {"sequence": PARENT}, "seed": 32}}
+
+    with worker(prefect_server):
+        deploy_all(prefect_server)
+        prefect_server.run("deployment", "run", "design/quickstart", "--params", json.dumps(wanted))
+        wait_for_stage("variants")
+        (running,) = ledger.runs(pipeline="design", limit=1)
+        state = {"state": {"type": "CANCELLING"}}  # what the UI's button sends
+        answer = httpx.post(
+            f"{prefect_server.api}/flow_runs/{running.flow_run_id}/set_state", json=state
+        )
+        assert answer.json()["status"] == "ACCEPT"
+        deadline = time.monotonic() + 60
+        while ledger.run(running.execution_id).run.status == "running":
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+
+    assert ledger.run(running.execution_id).run.status == "cancelled"
 
 
 def wait_for_stage(name: str) -> None:

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from blocks.errors import InputError, SeqloomError
 from tasks import attrition
 from tasks.attrition import LOSS_COLUMNS
-from tasks.design.filters import AllOfFilter, ThresholdFilter, apply_filter
+from tasks.design.filter_params import AllOfFilter, ThresholdFilter
+from tasks.design.filters import apply_filter
 
 DTYPES = ["int64", "str", "str", "str", "str", "float64", "float64", "float64", "str"]
 

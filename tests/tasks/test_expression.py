@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blocks.errors import InputError
-from tasks.expression import FUNCTIONS, compile_expression, numeric_column
+from tasks.column_values import numeric_column
+from tasks.expression import compile_expression
+from tasks.expression_functions import FUNCTIONS
 
 TABLE = pd.DataFrame(
     {

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from blocks.errors import InputError, InputProblems
-from tasks.sequences import Layout, fasta_text, format_of, from_list, read_sequences
+from tasks.sequence_files import fasta_text, format_of, read_sequences
+from tasks.sequences import Layout, from_list
 
 
 def read(content: bytes, name: str, layout: Layout = Layout()) -> pd.DataFrame:
@@ -107,13 +108,9 @@ def test_all_problems_are_reported_at_once_with_row_and_column():
         pytest.param(b"", "x.fasta", "no records; expected at least one", id="empty"),
         pytest.param(b"MKV\n", "x.fasta", "'MKV'; expected `>` and a name", id="no header"),
         pytest.param(b">\nMKV\n", "x.fasta", "no name after `>`", id="no name"),
-        pytest.param(
-            b">a\n>b\nMKV\n", "x.fasta", "(a), sequence: empty", id="no residues"
-        ),
+        pytest.param(b">a\n>b\nMKV\n", "x.fasta", "(a), sequence: empty", id="no residues"),
         pytest.param(b">a\nMK-V\n", "x.fasta", "letter '-'", id="gap"),
-        pytest.param(
-            gzip.compress(FASTA)[:-12], "x.gz.fa", "broken gzip", id="truncated gzip"
-        ),
+        pytest.param(gzip.compress(FASTA)[:-12], "x.gz.fa", "broken gzip", id="truncated gzip"),
         pytest.param(b">\xe4\nMKV\n", "x.fasta", "is not UTF-8", id="Latin-1"),
         pytest.param(b"name,seq\na,MKV\n", "x.csv", "no column 'sequence'", id="no column"),
         pytest.param(b"id,id,sequence\na,b,M\n", "x.csv", "column 'id' twice", id="column twice"),
