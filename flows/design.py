@@ -11,7 +11,7 @@ from prefect import runtime
 
 from tasks.announcing import announce_link, announce_table, announce_text
 from tasks.dag import plan_text
-from tasks.design import graph, stages
+from tasks.design import conclusion, graph
 from tasks.design.delivery import DesignResult
 from tasks.design.model import DesignParams
 from tasks.design.planning import call_of, plan_frame, prepare, preview
@@ -47,8 +47,8 @@ def design(params: DesignParams) -> DesignResult:
         else:
             futures[stage.name] = start(call.task, stage.name, call.arguments, params.refresh)
     ended = finished(futures)
-    finish = stages.deliver.with_options(task_run_name="write results")
-    delivered = finish(params, run.parent, started, ended)
+    finish = conclusion.deliver.with_options(task_run_name="write results")
+    delivered = finish(params, run.parent, dict(run.digests), started, ended)
     announce_table("design-top", "Top designs", delivered.top)
     announce_table("design-attrition", "Where items were lost", delivered.funnel)
     announce_link("design-page", "The page of this run", delivered.result.page)

@@ -17,7 +17,8 @@ def announce_table(key: str, title: str, frame: pd.DataFrame) -> None:
     """Show the first rows of a table."""
     if FlowRunContext.get() is not None:
         head = frame.head(SHOWN_ROWS)
-        cells = head.astype(object).where(head.notna(), None).to_dict("records")
+        rows = head.astype(object).where(head.notna(), None).to_dict("records")
+        cells = [{str(name): cell for name, cell in row.items()} for row in rows]
         create_table_artifact(cells, key=key, description=title)
 
 

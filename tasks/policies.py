@@ -13,19 +13,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 from uuid import uuid4
 
 from prefect import Flow, Task, flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE, CachePolicy
-from prefect.client.schemas.objects import TaskRun
+from prefect.client.schemas.objects import State, TaskRun
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.exceptions import MissingContextError
 from prefect.futures import PrefectFuture, wait
-from prefect.results import get_result_store
+from prefect.results import ResultStore, get_result_store
 from prefect.settings import PREFECT_API_URL, PREFECT_LOCAL_STORAGE_PATH
-from prefect.states import State
-from prefect.task_runners import ThreadPoolTaskRunner
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from prefect.tasks import exponential_backoff
 from prefect.transactions import IsolationLevel
 
@@ -71,7 +70,8 @@ def is_cached(task_: Task[..., Any], arguments: Mapping[str, Any]) -> bool:
     key = cache_key(task_.fn, policy.modules, arguments)
     if FlowRunContext.get() is None and PREFECT_API_URL.value() is None:
         return (Path(PREFECT_LOCAL_STORAGE_PATH.value()) / key).is_file()  # asks no server
-    return bool(get_result_store().update_for_task(task_).exists(key))
+    store = cast(ResultStore, get_result_store().update_for_task(task_))  # sync code: no coroutine
+    return bool(store.exists(key))
 
 
 def only_if_transient(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
@@ -155,7 +155,7 @@ def pipeline(name: str, **options: Any) -> Callable[[Callable[P, R]], Flow[P, R]
     def decorate(function: Callable[P, R]) -> Flow[P, R]:
         made: Flow[P, R] = flow(
             name=name,
-            task_runner=ThreadPoolTaskRunner(max_workers=WORKERS),
+            task_runner=cast("TaskRunner[Any]", ThreadPoolTaskRunner(max_workers=WORKERS)),
             persist_result=True,
             result_serializer="json",
             **recording.flow_hooks(),
@@ -172,9 +172,8 @@ WaitedFor = PrefectFuture[StageResult] | StageResult
 
 def call(stage: Task[..., StageResult], name: str, arguments: Mapping[str, Any]) -> StageResult:
     """Run a stage here and now: as a task inside of a flow run, as a function outside of one."""
-    if FlowRunContext.get() is None:
-        return stage.fn(**arguments)
-    return stage.with_options(task_run_name=name)(**arguments)
+    named = stage.with_options(task_run_name=name)
+    return (named if FlowRunContext.get() else stage.fn)(**arguments)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +190,7 @@ def start(
 ) -> WaitedFor:
     """Submit a stage under its own name; it begins as soon as what it waits for has ended."""
     options: dict[str, Any] = {"task_run_name": name, "refresh_cache": refresh or None}
-    return stage.with_options(**options).submit(**arguments)
+    return cast(PrefectFuture[StageResult], stage.with_options(**options).submit(**arguments))
 
 
 def finished(stages: Mapping[str, WaitedFor]) -> dict[str, Ended]:

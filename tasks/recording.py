@@ -15,9 +15,8 @@ from typing import Any, ParamSpec, TypeVar, cast
 from uuid import UUID, uuid5
 
 from prefect import Flow, Task
-from prefect.client.schemas.objects import FlowRun, TaskRun
+from prefect.client.schemas.objects import FlowRun, State, TaskRun
 from prefect.context import FlowRunContext, TaskRunContext
-from prefect.states import State
 
 from blocks import ledger
 from blocks.executions import Status
@@ -88,8 +87,10 @@ def _task_finished(_task: Task[..., Any], run: TaskRun, state: State[Any]) -> No
 
 
 def _flow_running(flow: Flow[..., Any], run: FlowRun, _state: State[Any]) -> None:
-    parent = FlowRunContext.get()
-    has_parent = parent is not None and parent.flow_run is not None and parent.flow_run.id != run.id
+    around = FlowRunContext.get()
+    parent = around.flow_run if around is not None else None
+    if parent is not None and parent.id == run.id:
+        parent = None
     row = execution_id(run)
     ledger.reconcile()
     ledger.start(
@@ -100,7 +101,7 @@ def _flow_running(flow: Flow[..., Any], run: FlowRun, _state: State[Any]) -> Non
         input_data=run.parameters,
         created_by=_creator(run),
         code_version=version("seqloom"),
-        parent_execution_id=execution_id(parent.flow_run) if has_parent else None,
+        parent_execution_id=execution_id(parent) if parent is not None else None,
     )
     stop = _heartbeats.setdefault(row, threading.Event())
     threading.Thread(target=_beat, args=(row, stop), name=f"heartbeat {row}", daemon=True).start()
@@ -130,6 +131,7 @@ def _flow_ended(status: Status) -> Callable[..., None]:
             output_data=result.model_dump(mode="json") if isinstance(result, Record) else None,
             error=_error(status, result, state),
             versions=getattr(result, "versions", None),
+            input_digests=getattr(result, "inputs", None),
             output_digests=getattr(result, "digests", None),
         )
 

@@ -125,18 +125,20 @@ def _check_letters(
             findings.add(f"{place}, position {position}", f"letter {wrong[0]!r}", expected)
 
 
-def numeric_columns(frame: pd.DataFrame) -> list[str]:
-    """Text columns in which every cell is a number or empty, without anything lost by conversion.
+def numbers_and_texts(frame: pd.DataFrame) -> tuple[set[str], set[str]]:
+    """Text columns in which all cells are numbers or empty, and those in which some are not.
 
-    >>> numeric_columns(pd.DataFrame({"tm": ["48.5", ""], "plate": ["007", "008"]}))
-    ['tm']
+    A number is a cell that loses nothing by conversion; columns without any cell are in neither.
+
+    >>> numbers_and_texts(pd.DataFrame({"tm": ["48.5", ""], "plate": ["007", "008"]}))
+    ({'tm'}, {'plate'})
     """
-    candidates = [c for c in frame.columns if c not in ("id", "description", "sequence")]
-    found = []
-    for column in candidates:
+    numbers: set[str] = set()
+    texts: set[str] = set()
+    for column in frame.columns.difference(["id", "description", "sequence"]):
         cells = frame[column]
         if pd.api.types.is_string_dtype(cells):
             filled = cells[cells.str.strip() != ""]
-            if len(filled) and filled.str.fullmatch(_NUMBER).all():
-                found.append(column)
-    return found
+            if len(filled):
+                (numbers if filled.str.fullmatch(_NUMBER).all() else texts).add(column)
+    return numbers, texts

@@ -38,6 +38,10 @@ class DesignResult(Record):
     """Predictions answered by the store or by a cached stage."""
     digests: dict[str, str] = Field({})
     """SHA-256 of each table."""
+    inputs: dict[str, str] = Field({})
+    """SHA-256 of each file that was read, by its URI."""
+    lost: dict[str, int] = Field({})
+    """Lost items by stage and rule."""
     versions: dict[str, str] = Field({})
     notes: tuple[str, ...] = ()
     plan: tuple[dict[str, str], ...] = ()
@@ -92,6 +96,13 @@ def outcome_of(items: Items, stages: Sequence[str]) -> Outcome:
     attrition.check_sums(len(every), len(kept), losses)
     funnel = attrition.funnel(every[["item", "source"]], losses, list(stages))
     return Outcome(every, losses, funnel)
+
+
+def lost_by_reason(losses: pd.DataFrame) -> dict[str, int]:
+    """How many items each rule dropped, and how many failed in each stage."""
+    rules = (losses["stage"] + ": " + losses["rule"]).where(losses["rule"] != "")
+    counts = rules.fillna(losses["stage"] + ": " + losses["outcome"]).value_counts()
+    return {str(name): int(count) for name, count in counts.items()}
 
 
 def write_tables(folder: RunFolder, items: Items, outcome: Outcome) -> pd.DataFrame:

@@ -49,6 +49,8 @@ class Prepared:
     """Sequence of the parent, "" if there is none."""
     inputs: Mapping[str, StageResult]
     """The loaded sequences of each stage that reads a file, by the stage's name."""
+    digests: Mapping[str, str]
+    """URI and digest of each file that was read."""
 
 
 def prepare(params: DesignParams) -> Prepared:
@@ -61,8 +63,9 @@ def prepare(params: DesignParams) -> Prepared:
     taken = sorted(graph.own_columns(params.stages))
     found: list[InputError] = []
     library, parent = None, ""
+    digests: dict[str, str] = {}
     with _collected(found):
-        library = _loaded(params.input, taken) if params.input.given else None
+        library = _loaded(params.input, taken, digests) if params.input.given else None
         parent = _parent(params, library)
     inputs = {}
     for stage in params.stages:
@@ -72,7 +75,7 @@ def prepare(params: DesignParams) -> Prepared:
             case ProfileStage() if stage.with_.homologs:
                 homologs = SequenceInput(source=stage.with_.homologs)
                 with _collected(found):
-                    inputs[stage.name] = _loaded(homologs, taken, gaps=True)
+                    inputs[stage.name] = _loaded(homologs, taken, digests, gaps=True)
             case ProfileStage() if library:
                 inputs[stage.name] = library
             case _:
@@ -87,7 +90,7 @@ def prepare(params: DesignParams) -> Prepared:
         raise found[0] if len(found) == 1 else InputError("\n".join(map(str, found)))
     by_name = {stage.name: stage for stage in params.stages}
     ordered = tuple(by_name[name] for name in dag.order(graph.graph_of(params.stages)))
-    return Prepared(params, ordered, parent, inputs)
+    return Prepared(params, ordered, parent, inputs, digests)
 
 
 def _too_few_homologs(
@@ -120,8 +123,12 @@ def _collected(found: list[InputError]) -> Iterator[None]:
         found.append(error)
 
 
-def _loaded(given: SequenceInput, taken: list[str], *, gaps: bool = False) -> StageResult:
+def _loaded(
+    given: SequenceInput, taken: list[str], digests: dict[str, str], *, gaps: bool = False
+) -> StageResult:
     source = _referred(given.source) if given.source else None
+    if source is not None:
+        digests[source.uri] = source.digest
     arguments = {"source": source, "given": given, "taken": taken, "gaps": gaps}
     return call(stages.load_input, "read input", arguments)
 

@@ -3,9 +3,8 @@
 The only module of this pipeline that knows Prefect, the storage and the prediction store.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,22 +17,14 @@ from blocks.errors import InputError
 from blocks.prediction_key import sequence_digests
 from blocks.programs import run_program
 from blocks.settings import settings
-from blocks.storage import FileRef, Storage, Table, open_uri
+from blocks.storage import FileRef, Storage, Table, iter_table, open_uri
 from tasks import attrition
-from tasks.design import diversity, filter_params, filters, generators, ranking, scoring, summary
+from tasks.design import diversity, filter_params, filters, generators, ranking, scoring
 from tasks.design.cluster_params import IdentityParams
-from tasks.design.delivery import (
-    DesignResult,
-    StageRow,
-    outcome_of,
-    write_run_info,
-    write_tables,
-)
 from tasks.design.graph import RANK_COLUMNS
 from tasks.design.mmseqs import mmseqs_argv
 from tasks.design.model import (
     ClusterStage,
-    DesignParams,
     DiversityStage,
     FilterStage,
     GenerateStage,
@@ -41,23 +32,18 @@ from tasks.design.model import (
     ProfileStage,
     RankStage,
     SequenceInput,
-    StageParams,
 )
-from tasks.design.page.document import design_page
 from tasks.design.profile import build_profile
 from tasks.design.sequence_clusters import cluster_sequences
 from tasks.design.vector_clusters import cluster_vectors
 from tasks.design.verdicts import rank_verdict
 from tasks.items import ITEMS_PER_SOURCE, Counts, Items, StageResult, load, union
-from tasks.policies import Ended, compute, current_run, delivery, external_tool, run_logger
-from tasks.results import MANIFEST, run_folder
+from tasks.policies import compute, external_tool, run_logger
 from tasks.sequence_files import read_sequences
-from tasks.sequences import Layout, from_list, numeric_columns
+from tasks.sequences import Layout, from_list, numbers_and_texts
 
 PROGRAM_LIMIT_S = 6 * 3_600
 """Longest that an external program may take [s]."""
-HIDDEN = {"item", "digest", "description", "source", "sequence"}
-"""Columns left out of the table in the UI."""
 FILTER_CODE = (
     "tasks.attrition",
     "tasks.column_values",
@@ -98,20 +84,45 @@ def load_input(
         gaps: Whether the sequences may be aligned.
     """
     layout = Layout(given.alphabet, given.id_column, given.sequence_column, given.chains, gaps)
-    if source is None:
-        frames = [from_list(given.sequences, layout)]
-    else:
-        with open_uri(source.uri) as file:
-            frames = list(read_sequences(file, given.source, given.format, layout))
-    rows = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
-    for column in numeric_columns(rows):
-        rows[column] = pd.to_numeric(rows[column].str.strip().replace("", np.nan))
     own = {"id", "description", "sequence"}
-    rows = rows.rename(columns={name: f"input_{name}" for name in taken if name not in own})
-    rows = as_items(rows, "input", 0)
-    table = storage().write_table(rows)
-    run_logger().info("input: %d sequences, %d distinct", len(rows), rows["digest"].nunique())
-    return StageResult(stage="input", items=Items(rows=(table,)), counts=_all_out(len(rows)))
+    renamed = {name: f"input_{name}" for name in taken if name not in own}
+    numbers: set[str] = set()
+    texts: set[str] = set()
+    with _frames(source, given, layout) as frames, storage().table_writer() as (writer, done):
+        for frame in frames:
+            rows = as_items(frame.rename(columns=renamed), "input", writer.rows)
+            writer.write(rows)
+            found = numbers_and_texts(rows)
+            numbers, texts = numbers | found[0], texts | found[1]
+    table = done[0]
+    if numeric := sorted(numbers - texts):
+        table = _with_numbers(table, numeric)
+    run_logger().info("input: %d sequences", table.rows)
+    return StageResult(stage="input", items=Items(rows=(table,)), counts=_all_out(table.rows))
+
+
+@contextmanager
+def _frames(
+    source: FileRef | None, given: SequenceInput, layout: Layout
+) -> Iterator[Iterable[pd.DataFrame]]:
+    """The input in frames, one after the other, so that it never is in memory as a whole."""
+    if source is None:
+        yield [from_list(given.sequences, layout)]
+        return
+    with open_uri(source.uri) as file:
+        yield read_sequences(file, given.source, given.format, layout)
+
+
+def _with_numbers(table: Table, columns: list[str]) -> Table:
+    """The table with text columns of numbers as numbers; empty cells become NaN."""
+    with storage().table_writer() as (writer, done):
+        for frame in iter_table(table):
+            numbers = {
+                column: pd.to_numeric(frame[column].str.strip(), errors="coerce").astype(float)
+                for column in columns
+            }
+            writer.write(frame.assign(**numbers))
+    return done[0]
 
 
 @compute("tasks.design.profile")
@@ -149,7 +160,7 @@ def generate(
     )
     made = made.rename(columns={"score": "generator_score"})
     made.insert(0, "id", [f"{stage.name}-{n:06d}" for n in range(1, len(made) + 1)])
-    notes = ()
+    notes: tuple[str, ...] = ()
     wanted = generators.wanted(stage.with_)
     if wanted is not None and len(made) < wanted:
         notes = (f"{stage.name}: {len(made)} distinct variants found, {wanted} asked for",)
@@ -234,6 +245,7 @@ def cluster_by_program(
     """
 
     def mmseqs(fasta: str) -> str:
+        assert isinstance(stage.with_, IdentityParams)  # noqa: S101 -- the only one that calls it
         with TemporaryDirectory() as folder:
             given, made = Path(folder) / "given.fasta", Path(folder) / "made"
             given.write_text(fasta, encoding="ascii")
@@ -256,15 +268,14 @@ def _clustered(
         clusters = cluster_sequences(stage.with_, table["sequence"].tolist(), mmseqs)
     else:
         table = load(items, [stage.vectors])
-        clusters = cluster_vectors(stage.with_, np.stack(table[stage.vectors]), seed)
+        clusters = cluster_vectors(stage.with_, np.stack(table[stage.vectors].tolist()), seed)
     chosen = f"{stage.name}_representative"
     slab = table[["item"]].assign(**{stage.name: clusters.label, chosen: clusters.representative})
     keep = clusters.representative | (not stage.representatives_only)
     losses = attrition.losses_from_failures(
         stage.name, table["item"].to_numpy()[~keep], ["not a representative"], dropped=True
     )
-    count = len(set(clusters.label.tolist()))
-    run_logger().info("%s: %d items, %d clusters", stage.name, len(table), count)
+    run_logger().info("%s: %d items, %d clusters", stage.name, len(table), clusters.number)
     return StageResult(
         stage=stage.name,
         items=items.plus(columns=storage().write_table(slab), losses=_stored(losses)),
@@ -306,76 +317,6 @@ def rank(stage: RankStage, needs: list[StageResult]) -> StageResult:
         stage=stage.name,
         items=items.plus(columns=slab, losses=_stored(losses)),
         counts=_after_drop(keep),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Delivered:
-    """What the flow shows when the folder is there."""
-
-    result: DesignResult
-    top: pd.DataFrame
-    funnel: pd.DataFrame
-
-
-@delivery
-def deliver(
-    params: DesignParams, parent: str, started: datetime, ended: dict[str, Ended]
-) -> Delivered:
-    """The folder of the run: tables, page, manifest."""
-    items = union(one.result.items for one in ended.values())
-    results = tuple(one.result for one in ended.values())
-    with_items = [name for name, one in ended.items() if one.result.items.rows]
-    outcome = outcome_of(items, with_items)
-    rows = tuple(stage_row(stage, ended[stage.name]) for stage in params.stages)
-    run = current_run(started)
-    run_info = summary.Run(
-        name=run.name,
-        started=f"{started:%Y-%m-%d %H:%M:%S} UTC",
-        seconds=(datetime.now(UTC) - started).total_seconds(),
-        params=params,
-        parent=parent,
-        rows=rows,
-        results=results,
-        notes=summary.notes_of(results),
-    )
-    with run_folder(settings().results, "design", run.id) as (folder, uri):
-        designs = write_tables(folder, items, outcome)
-        write_run_info(folder, params.model_dump(mode="json"), rows, summary.versions())
-        page = design_page(
-            summary.page_of(run_info, items, outcome, designs, folder.names() | {"RUN.json"})
-        )
-        folder.text("report.html", page)
-        digests = folder.checksums()
-        result = DesignResult(
-            folder=uri,
-            page=f"{uri}/report.html",
-            items=len(outcome.items),
-            **outcome.counts,
-            cached=sum(row.cached for row in rows if row.uses == "predict"),
-            computed=sum(row.computed for row in rows if row.uses == "predict"),
-            digests=digests,
-            versions=summary.versions(),
-            notes=run_info.notes,
-        )
-        manifest = {"run": run.name, "seed": params.seed, "started": run_info.started}
-        folder.json(MANIFEST, {**manifest, **result.model_dump(mode="json")})
-    run_logger().info("%d of %d items kept; page: %s", result.kept, result.items, result.page)
-    shown = [c for c in designs.columns if c not in HIDDEN and not c.startswith("embedding")]
-    return Delivered(result, designs[shown].head(params.top), outcome.funnel)
-
-
-def stage_row(stage: StageParams, ended: Ended) -> StageRow:
-    """What a stage did, as a line of the plan."""
-    counts = ended.result.counts
-    return StageRow(
-        stage=stage.name,
-        uses=stage.uses,
-        needs=", ".join(stage.needs),
-        items=counts.items_in,
-        cached=counts.items_in if ended.cached else counts.cached,
-        computed=0 if ended.cached else counts.computed,
-        seconds=0.0 if ended.cached else ended.result.seconds,
     )
 
 

@@ -1,6 +1,7 @@
 """What the page of a design run shows, gathered from its tables."""
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -137,7 +138,17 @@ def near_misses(items: Items, outcome: Outcome) -> pd.DataFrame:
 
 
 def diversity_figures(run: Run) -> dict[str, float]:
-    """The figures of the last stage that measured diversity."""
+    """The figures of the last stage that measured diversity, and how well each clustering fits."""
+    silhouettes = {
+        f"silhouette of {result.stage}": float(read_table(result.artifact)["silhouette"].iloc[0])
+        for result in run.results
+        if result.artifact is not None and "silhouette" in result.artifact.columns
+    }
+    known = {label: value for label, value in silhouettes.items() if not math.isnan(value)}
+    return _measured_diversity(run) | known
+
+
+def _measured_diversity(run: Run) -> dict[str, float]:
     names = {stage.name for stage in run.params.stages if isinstance(stage, DiversityStage)}
     for result in reversed(run.results):
         if result.stage in names and result.artifact is not None:

@@ -25,7 +25,8 @@ _ORDER = [AMINO_ACIDS.index(letter) for letter in PROPERTY_ORDER]
 
 def distributions(data: DesignPage) -> Section | None:
     """Every numeric column, all items against the kept ones."""
-    names = _numeric_columns(data.table)
+    numeric = _numeric_columns(data.table)
+    names = [name for name in numeric if data.table[name].min() < data.table[name].max()]
     if not names or not len(data.table):
         return None
     units = {}
