@@ -120,11 +120,12 @@ def _creator(run: FlowRun) -> str:
 
 
 def _flow_ended(status: Status) -> Callable[..., None]:
-    def end(_flow: Flow[..., Any], run: FlowRun, state: State[Any]) -> None:
-        row = execution_id(run)
+    def end(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:  # noqa: ARG001 -- a worker calls it with these names
+        row = execution_id(flow_run)
         if stop := _heartbeats.pop(row, None):
             stop.set()
-        result = state.result(raise_on_failure=False)
+        ended = state.is_completed() or state.is_failed()  # others have no result to ask for
+        result = state.result(raise_on_failure=False) if ended else None
         ledger.finish(
             row,
             status,
