@@ -21,6 +21,8 @@ os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
 os.environ["SEQLOOM_DATABASE"] = f"sqlite:///{_HOME}/seqloom.db"
 os.environ.pop("PREFECT_API_URL", None)
 
+pytest_plugins = ("tests.services",)
+
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 

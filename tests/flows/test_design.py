@@ -6,6 +6,7 @@ import signal
 import time
 from pathlib import Path
 
+import fsspec
 import httpx
 import pandas as pd
 import psutil
@@ -272,6 +273,29 @@ def wait_for_stage(name: str) -> None:
                 return
         time.sleep(0.05)
     raise TimeoutError(name)
+
+
+@pytest.mark.tool
+def test_storage_and_results_may_lie_on_s3(s3_server, monkeypatch):
+    monkeypatch.setenv("SEQLOOM_STORAGE", f"{s3_server}/storage")
+    monkeypatch.setenv("SEQLOOM_RESULTS", f"{s3_server}/results")
+
+    first, second = design(small(seed=51)), design(small(seed=51))
+
+    assert first.folder.startswith(s3_server)
+    assert (second.computed, second.digests) == (0, first.digests)
+    with fsspec.open(f"{second.folder}/RUN.json") as manifest:
+        assert json.load(manifest)["kept"] == second.kept
+
+
+@pytest.mark.tool
+def test_ledger_and_store_may_lie_in_postgresql(postgresql_url, monkeypatch):
+    monkeypatch.setenv("SEQLOOM_DATABASE", postgresql_url)
+
+    first, again = design(small(seed=52)), design(small(seed=52, refresh=True))
+
+    assert (first.computed, again.computed) == (400, 0)
+    assert [run.status for run in ledger.runs(pipeline="design")] == ["completed"] * 2
 
 
 def test_quick_start_of_prefect_yaml_runs():
