@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, get_args
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 Schema = dict[str, Any]
 Resolve = Callable[[Schema], Schema]
@@ -20,7 +20,23 @@ def _form_title(model: type) -> str:
 class Params(BaseModel):
     """Parameters: frozen, and refusing what they do not know, so that a typo is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", model_title_generator=_form_title)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, model_title_generator=_form_title
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, given: object) -> object:
+        """YAML reads `yes` as true, and true would pass for 1."""
+        if not isinstance(given, dict):
+            return given
+        truths = {name: value for name, value in given.items() if isinstance(value, bool)}
+        for name in truths.keys() & cls.model_fields.keys():
+            annotation = cls.model_fields[name].annotation
+            taken = {annotation, *get_args(annotation)}
+            if {int, float} & taken and bool not in taken:
+                raise ValueError(f"{name} is {str(truths[name]).lower()}; expected a number")
+        return given
 
 
 class Record(BaseModel):

@@ -32,13 +32,17 @@ class KMeansParams(Params):
     """Groups of vectors around their means."""
 
     kind: Literal["kmeans"] = "kmeans"
-    n_clusters: int = Field(8, title="Clusters", description="how many", ge=1)
-    n_init: int = Field(10, title="Starts", description="the best of so many is taken", ge=1)
-    max_iter: int = Field(300, title="Iterations", description="most per start", ge=1)
+    n_clusters: int = Field(8, title="Clusters", description="how many", ge=1, le=100_000)
+    n_init: int = Field(
+        10, title="Starts", description="the best of so many is taken", ge=1, le=1_000
+    )
+    max_iter: int = Field(300, title="Iterations", description="most per start", ge=1, le=100_000)
     mini_batch: bool = Field(
         False, title="Mini-batches", description="faster on many vectors, slightly worse"
     )
-    batch_size: int = Field(1_024, title="Batch size", description="vectors per mini-batch", ge=1)
+    batch_size: int = Field(
+        1_024, title="Batch size", description="vectors per mini-batch", ge=1, le=1_000_000
+    )
     standardise: bool = Field(
         False, title="Standardise", description="each dimension to mean 0 and variance 1 first"
     )
@@ -49,7 +53,7 @@ class HierarchicalParams(Params):
 
     kind: Literal["hierarchical"] = "hierarchical"
     n_clusters: int | None = Field(
-        None, title="Clusters", description="how many; or give a distance", ge=1
+        None, title="Clusters", description="how many; or give a distance", ge=1, le=100_000
     )
     distance_threshold: float | None = Field(
         None, title="Distance", description="groups farther apart stay apart [metric]", gt=0
@@ -77,7 +81,11 @@ class DbscanParams(Params):
     kind: Literal["dbscan"] = "dbscan"
     eps: float = Field(0.5, title="Radius", description="of a neighbourhood [metric]", gt=0)
     min_samples: int = Field(
-        5, title="Neighbours", description="that make a vector a core, itself included", ge=1
+        5,
+        title="Neighbours",
+        description="that make a vector a core, itself included",
+        ge=1,
+        le=1_000_000,
     )
     metric: Metric = Field("euclidean", title="Metric", description="distance of two vectors")
     standardise: bool = Field(
