@@ -2,6 +2,7 @@
 
     seqloom plan design params.yaml     check parameters, print what a run would do
     seqloom run design params.yaml      run a pipeline in this process
+    seqloom parameters design p.yaml    the same file for `prefect deployment run --params -`
     seqloom runs                        list runs; `runs show RUN`, `runs compare RUN RUN`
     seqloom doctor                      what is installed, what is missing, how to mend it
 
@@ -78,6 +79,14 @@ def run(pipeline: Pipeline, parameters: ParameterFile, /, *, as_json: AsJson = F
         shown = {name: value for name, value in content.items() if isinstance(value, str | int)}
         _print("\n".join(f"{name:<10} {value}" for name, value in shown.items() if value != ""))
     return ITEMS_FAILED if content.get("failed") else 0
+
+
+@app.command(name="parameters")
+def checked_parameters(pipeline: Pipeline, parameters: ParameterFile, /) -> int:
+    """Check parameters and print them as `prefect deployment run --params -` takes them."""
+    _, params = _asked_for(pipeline, parameters)
+    _print(json.dumps({"params": params.model_dump(mode="json", exclude_unset=True)}, indent=2))
+    return 0
 
 
 @runs_app.default
