@@ -9,7 +9,7 @@
 
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -85,19 +85,7 @@ def compute(*modules: str) -> Callable[[Callable[P, R]], Task[P, R]]:
     Two runs that want the same result at the same time compute it once: the second one waits for
     the first and takes what it stored.
     """
-
-    def decorate(stage: Callable[P, R]) -> Task[P, R]:
-        return task(
-            cache_policy=_once(modules),
-            persist_result=True,
-            result_serializer="json",
-            retries=1,
-            retry_delay_seconds=5,
-            retry_condition_fn=only_if_transient,
-            **recording.TASK_HOOKS,
-        )(recording.measured(stage))
-
-    return decorate
+    return _stored(modules, retry_delay_s=5)
 
 
 def external_tool(*modules: str) -> Callable[[Callable[P, R]], Task[P, R]]:
@@ -106,16 +94,26 @@ def external_tool(*modules: str) -> Callable[[Callable[P, R]], Task[P, R]]:
     The tag `external-tool` lets the server bound how many run at once. The time limit is the
     program's own (`blocks.programs`): Prefect's does not stop a running one.
     """
+    return _stored(modules, retry_delay_s=30, tags=["external-tool"])
+
+
+def _stored(
+    modules: tuple[str, ...], *, retry_delay_s: int, tags: Sequence[str] = ()
+) -> Callable[[Callable[P, R]], Task[P, R]]:
+    cached = Content(modules=modules).configure(
+        isolation_level=IsolationLevel.SERIALIZABLE,
+        lock_manager=FlockLockManager(Path(PREFECT_LOCAL_STORAGE_PATH.value()) / "locks"),
+    )
 
     def decorate(stage: Callable[P, R]) -> Task[P, R]:
         return task(
-            cache_policy=_once(modules),
+            cache_policy=cached,
             persist_result=True,
             result_serializer="json",
             retries=1,
-            retry_delay_seconds=30,
+            retry_delay_seconds=retry_delay_s,
             retry_condition_fn=only_if_transient,
-            tags=["external-tool"],
+            tags=tags,
             **recording.TASK_HOOKS,
         )(recording.measured(stage))
 
@@ -213,14 +211,6 @@ def finished(stages: Mapping[str, WaitedFor]) -> dict[str, Ended]:
         else:
             ended[name] = Ended(stage, cached=True)
     return ended
-
-
-def _once(modules: tuple[str, ...]) -> Content:
-    policy = Content(modules=modules)
-    return policy.configure(
-        isolation_level=IsolationLevel.SERIALIZABLE,
-        lock_manager=FlockLockManager(Path(PREFECT_LOCAL_STORAGE_PATH.value()) / "locks"),
-    )
 
 
 @dataclass(frozen=True, slots=True)
