@@ -40,7 +40,7 @@ def mask(data: object) -> Any:  # noqa: ANN401 -- JSON of any shape
     """
     plain = _plain(data)
     if isinstance(plain, Mapping):
-        return {str(key): _mask_field(str(key), value) for key, value in plain.items()}
+        return {str(_mask_leaf(key)): _mask_field(str(key), value) for key, value in plain.items()}
     if isinstance(plain, list | tuple):
         return [mask(value) for value in plain]
     if isinstance(plain, set | frozenset):
@@ -66,7 +66,8 @@ def _plain(data: object) -> object:
 
 
 def _mask_field(key: str, value: object) -> Any:  # noqa: ANN401 -- JSON of any shape
-    if value is None or isinstance(value, bool) or not _SECRET_KEY.search(key):
+    names_a_place = "/" in key  # a path or URI, which is masked itself
+    if value is None or isinstance(value, bool) or names_a_place or not _SECRET_KEY.search(key):
         return mask(value)
     if isinstance(value, int | float) and _COUNT_KEY.search(key):
         return mask(value)

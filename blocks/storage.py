@@ -6,6 +6,7 @@ machines agree on the name, and the digest can stand in a cache key. A file is w
 place and renamed when it is whole; the digest is taken from the bytes on their way to the disk.
 """
 
+import errno
 import hashlib
 import os
 import shutil
@@ -21,16 +22,43 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict
 
-from blocks.errors import InputError
+from blocks.errors import InputError, SeqloomError
 
 BLOCK_BYTES = 1 << 20
+REFUSED = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+"""What a place answers that is full, read-only or not ours."""
 PARQUET: dict[str, Any] = {"compression": "zstd", "compression_level": 1}
 BATCH_ROWS = 32_768
 """Rows of a row group, and of a batch when a table is streamed."""
 GONE = (
     "a stored result is gone; expected it because a finished stage refers to "
-    "it: run again with `refresh_cache: true`, and remove a storage root only as a whole"
+    "it: run again with `refresh: true`, and remove a storage root only as a whole"
 )
+
+
+def filesystem_of(uri: str) -> tuple[fsspec.AbstractFileSystem, str]:
+    """The file system of a local path or URI, and the path in it."""
+    # Not every S3 server knows the checksum of a part of an object.
+    s3 = {"config_kwargs": {"response_checksum_validation": "when_required"}}
+    filesystem, path = fsspec.core.url_to_fs(uri, **(s3 if uri.startswith("s3://") else {}))
+    return filesystem, path
+
+
+@contextmanager
+def writable(place: str) -> Iterator[None]:
+    """Tell in one line that a place cannot be written: full, read-only, not allowed.
+
+    Raises:
+        SeqloomError: With the place and the reason.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in REFUSED:
+            raise
+        reason = error.strerror or str(error)
+        expected = "a place that can be written and has room"
+        raise SeqloomError(f"{place}: cannot be written ({reason}); expected {expected}") from error
 
 
 class FileRef(BaseModel):
@@ -154,11 +182,12 @@ class Storage:
         """A temporary file that takes its place under the root when the block ends well."""
         done: dict[str, Any] = {}
         folder = None if self.remote else Path(self.root) / "partial"
-        if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=folder, suffix=".partial")
+        with writable(self.root):
+            if folder is not None:
+                folder.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(dir=folder, suffix=".partial")
         try:
-            with os.fdopen(handle, "wb") as raw:
+            with writable(self.root), os.fdopen(handle, "wb") as raw:
                 file = _HashingFile(raw)
                 yield file, done
             key = f"objects/{file.digest[:2]}/{file.digest}{suffix}"
@@ -175,13 +204,13 @@ class Storage:
             target.parent.mkdir(parents=True, exist_ok=True)
             written.replace(target)
             return
-        filesystem, path = fsspec.core.url_to_fs(uri)
+        filesystem, path = filesystem_of(uri)
         if not (filesystem.exists(path) and filesystem.size(path) == size):
             filesystem.put_file(str(written), path)  # an S3 object appears whole or not at all
 
     def delete(self, ref: FileRef) -> None:
         """Remove an object; used for probes, not for results."""
-        filesystem, path = fsspec.core.url_to_fs(ref.uri)
+        filesystem, path = filesystem_of(ref.uri)
         filesystem.rm_file(path)
 
 
@@ -210,7 +239,7 @@ def open_uri(uri: str) -> IO[bytes]:
         InputError: There is no such file, or it cannot be read.
     """
     try:
-        filesystem, path = fsspec.core.url_to_fs(uri)
+        filesystem, path = filesystem_of(uri)
         if filesystem.isdir(path):
             raise InputError(f"{uri}: is a folder; expected a file")
         file: IO[bytes] = filesystem.open(path, "rb")
@@ -269,7 +298,7 @@ def open_object(uri: str, gone: str = GONE) -> IO[bytes]:
     Raises:
         InputError: It is not there any more.
     """
-    filesystem, path = fsspec.core.url_to_fs(uri)
+    filesystem, path = filesystem_of(uri)
     try:
         file: IO[bytes] = filesystem.open(path, "rb")
     except FileNotFoundError:

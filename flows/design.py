@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import pandas as pd
 from prefect import runtime
 
+from blocks.settings import settings
 from tasks.announcing import announce_link, announce_table, announce_text
 from tasks.dag import plan_text
 from tasks.design import conclusion, graph
@@ -16,6 +17,7 @@ from tasks.design.delivery import DesignResult
 from tasks.design.model import DesignParams
 from tasks.design.planning import call_of, plan_frame, prepare, preview
 from tasks.policies import WaitedFor, finished, pipeline, run_logger, start
+from tasks.results import require_writable
 
 
 def run_name() -> str:
@@ -38,6 +40,7 @@ def design(params: DesignParams) -> DesignResult:
         announce_table("design-plan", "What this run would do", frame)
         run_logger().info("Nothing was computed:\n%s", frame.to_string(index=False))
         return DesignResult(plan=tuple(frame.to_dict("records")))
+    require_writable(settings().results)
     announce_text("design-plan", "Execution plan", text)
     futures: dict[str, WaitedFor] = {}
     for stage in run.ordered:

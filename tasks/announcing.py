@@ -1,5 +1,6 @@
 """Artifacts of a run in the Prefect UI; outside of a run nothing is shown."""
 
+import numpy as np
 import pandas as pd
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 from prefect.context import FlowRunContext
@@ -17,9 +18,22 @@ def announce_table(key: str, title: str, frame: pd.DataFrame) -> None:
     """Show the first rows of a table."""
     if FlowRunContext.get() is not None:
         head = frame.head(SHOWN_ROWS)
-        rows = head.astype(object).where(head.notna(), None).to_dict("records")
-        cells = [{str(name): cell for name, cell in row.items()} for row in rows]
+        cells = [
+            {str(name): _cell(cell) for name, cell in row.items()}
+            for row in head.to_dict("records")
+        ]
         create_table_artifact(cells, key=key, description=title)
+
+
+def _cell(value: object) -> str | int | float | bool | None:
+    """What JSON takes; vectors are only named, whatever else there is becomes text."""
+    if hasattr(value, "__len__") and not isinstance(value, str):
+        return f"{type(value).__name__} of {len(value)}"
+    if value is None or value is pd.NA or value != value:  # NaN is not itself  # noqa: PLR0124
+        return None
+    if isinstance(value, np.generic):
+        value = value.item()
+    return value if isinstance(value, str | int | float | bool) else str(value)
 
 
 def announce_link(key: str, title: str, uri: str) -> None:

@@ -10,6 +10,7 @@ record's place in the source in the low ones. Sorted by it, items stand in the o
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -181,4 +182,22 @@ def _completed(rows: pd.DataFrame, slabs: list[pd.DataFrame], schema: pd.DataFra
                 for column in slab.columns
             }
         )
-    return rows.reset_index().reindex(columns=schema.columns)
+    absent = [column for column in schema.columns if column not in rows and column != "item"]
+    rows = rows.assign(
+        **{
+            column: pd.Series(
+                None if schema[column].dtype.kind == "O" else np.nan,
+                index=rows.index,
+                dtype=_nullable(schema[column].dtype),
+            )
+            for column in absent
+        }
+    )
+    return rows.reset_index()[list(schema.columns)]
+
+
+def _nullable(stored: Any) -> Any:  # noqa: ANN401 -- a dtype of pandas or numpy
+    """The type of a column that is missing altogether: texts stay texts, numbers become float."""
+    if stored.kind in "iuf":
+        return np.dtype(np.float64)
+    return object if stored.kind == "b" else stored

@@ -168,9 +168,11 @@ WaitedFor = PrefectFuture[StageResult] | StageResult
 """A stage that has been started, or the result of one that needed no start."""
 
 
-def call(stage: Task[..., StageResult], name: str, arguments: Mapping[str, Any]) -> StageResult:
+def call(
+    stage: Task[..., StageResult], name: str, arguments: Mapping[str, Any], refresh: bool
+) -> StageResult:
     """Run a stage here and now: as a task inside of a flow run, as a function outside of one."""
-    named = stage.with_options(task_run_name=name)
+    named = stage.with_options(task_run_name=name, refresh_cache=refresh)
     return (named if FlowRunContext.get() else stage.fn)(**arguments)
 
 

@@ -15,14 +15,16 @@ A run is never overwritten: the folder is filled under another name and renamed 
 object storage, which cannot rename, `RUN.json` is uploaded last. `latest` points to the newest.
 """
 
+import csv
 import hashlib
+import io
 import json
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryFile, mkdtemp
 from typing import IO
 
 import fsspec
@@ -32,6 +34,7 @@ import pyarrow.csv as pa_csv
 import yaml
 
 from blocks.errors import InputError
+from blocks.storage import filesystem_of, writable
 
 MANIFEST = "RUN.json"
 
@@ -99,13 +102,23 @@ def append_csv(
     table = pa.Table.from_pandas(frame[flat], preserve_index=False)
     options = pa_csv.WriteOptions(include_header=False, delimiter=separator)
     if header:
-        file.write((separator.join(flat) + "\n").encode())
+        text = io.StringIO()
+        csv.writer(text, delimiter=separator, lineterminator="\n").writerow(flat)
+        file.write(text.getvalue().encode())
     pa_csv.write_csv(table, file, options)
 
 
 def _is_vector(column: pd.Series) -> bool:
     first = column.iloc[0] if len(column) else None
     return hasattr(first, "__len__") and not isinstance(first, str)
+
+
+def require_writable(root: str) -> None:
+    """Raise before the work, not after it, when results could not be written."""
+    if "://" not in root:
+        with writable(root):
+            Path(root).mkdir(parents=True, exist_ok=True)
+            TemporaryFile(dir=root).close()
 
 
 def run_id(started: datetime, unique: str) -> str:
@@ -125,21 +138,23 @@ def run_folder(root: str, pipeline: str, run: str) -> Iterator[tuple[RunFolder, 
         InputError: There is a whole folder of that run already.
     """
     final = f"{root.rstrip('/')}/{pipeline}/{run}"
-    filesystem, place = fsspec.core.url_to_fs(final)
+    filesystem, place = filesystem_of(final)
     if filesystem.exists(f"{place}/{MANIFEST}"):
         raise InputError(f"{final}: is there already; expected a new run (none is overwritten)")
     remote = "://" in root
-    if not remote:
-        Path(place).parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(mkdtemp(prefix=f".{run}.", dir=None if remote else Path(place).parent))
+    with writable(root):
+        if not remote:
+            Path(place).parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(mkdtemp(prefix=f".{run}.", dir=None if remote else Path(place).parent))
     try:
-        yield RunFolder(partial), final
-        if remote:
-            _upload(partial, filesystem, place)
-        else:
-            partial.chmod(0o755)
-            partial.rename(place)
-            _point_latest(Path(place))
+        with writable(root):
+            yield RunFolder(partial), final
+            if remote:
+                _upload(partial, filesystem, place)
+            else:
+                partial.chmod(0o755)
+                partial.rename(place)
+                _point_latest(Path(place))
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 

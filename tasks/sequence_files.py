@@ -185,10 +185,13 @@ def _table_frame(
 
 
 def _named(frame: pd.DataFrame, layout: Layout) -> pd.DataFrame:
-    names = {layout.id_column: "id"}
-    if not layout.chains:
-        names[layout.sequence_column] = "sequence"
-    return frame.rename(columns=names)
+    """The columns under our names; other columns that had those become `input_<name>`."""
+    ours = {"id": layout.id_column, "sequence": "" if layout.chains else layout.sequence_column}
+    displaced = {name: f"input_{name}" for name, given in ours.items() if name != given}
+    if "id" in displaced and layout.id_column not in frame:
+        del displaced["id"]  # no such column, so the one called id may serve
+    frame = frame.rename(columns={k: v for k, v in displaced.items() if k in frame})
+    return frame.rename(columns={given: name for name, given in ours.items()})
 
 
 def _parquet_frames(

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import pandas as pd
 
+from blocks.masking import mask
 from blocks.settings import settings
 from tasks.design import summary
 from tasks.design.delivery import (
@@ -64,8 +65,8 @@ def deliver(
         notes=summary.notes_of(results),
     )
     with run_folder(settings().results, "design", run.id) as (folder, uri):
-        designs = write_tables(folder, items, outcome)
-        write_run_info(folder, params.model_dump(mode="json"), rows, summary.versions())
+        designs = write_tables(folder, items, outcome, params.input.chains)
+        write_run_info(folder, mask(params.model_dump(mode="json")), rows, summary.versions())
         page = design_page(
             summary.page_of(run_info, items, outcome, designs, folder.names() | {"RUN.json"})
         )
@@ -80,7 +81,7 @@ def deliver(
             computed=sum(row.computed for row in rows if row.uses == "predict"),
             digests=digests,
             versions=summary.versions(),
-            inputs=inputs,
+            inputs=mask(inputs),
             lost=lost_by_reason(outcome.losses),
             notes=run_info.notes,
         )

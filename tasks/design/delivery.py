@@ -100,12 +100,15 @@ def outcome_of(items: Items, stages: Sequence[str]) -> Outcome:
 
 def lost_by_reason(losses: pd.DataFrame) -> dict[str, int]:
     """How many items each rule dropped, and how many failed in each stage."""
-    rules = (losses["stage"] + ": " + losses["rule"]).where(losses["rule"] != "")
-    counts = rules.fillna(losses["stage"] + ": " + losses["outcome"]).value_counts()
+    dropped = losses["outcome"] == "dropped"  # reasons of failures are as many as failures
+    said = losses["rule"].where(losses["rule"] != "", losses["reason"]).where(dropped, "failed")
+    counts = (losses["stage"] + ": " + said).value_counts()
     return {str(name): int(count) for name, count in counts.items()}
 
 
-def write_tables(folder: RunFolder, items: Items, outcome: Outcome) -> pd.DataFrame:
+def write_tables(
+    folder: RunFolder, items: Items, outcome: Outcome, chains: Sequence[str]
+) -> pd.DataFrame:
     """All tables of the run; the designs that were kept, best first."""
     columns = column_names(items)
     _write_all(folder, items, outcome, columns)
@@ -113,7 +116,7 @@ def write_tables(folder: RunFolder, items: Items, outcome: Outcome) -> pd.DataFr
     folder.parquet("attrition.parquet", _named(outcome.losses, items))
     failed = outcome.losses[outcome.losses["outcome"] == "failed"]
     if len(failed):
-        folder.csv("failed.csv", _failed(failed, items))
+        folder.csv("failed.csv", _failed(failed, items, chains))
     folder.parquet("tables/funnel.parquet", outcome.funnel)
     return designs
 
@@ -166,8 +169,9 @@ def _named(losses: pd.DataFrame, items: Items) -> pd.DataFrame:
     return named
 
 
-def _failed(failed: pd.DataFrame, items: Items) -> pd.DataFrame:
-    rows = load(items, ["id", "sequence"], alive=False).set_index("item")
+def _failed(failed: pd.DataFrame, items: Items, chains: Sequence[str]) -> pd.DataFrame:
+    columns = ["id", *(chains or ["sequence"])]
+    rows = load(items, columns, alive=False).set_index("item")
     sheet = rows.loc[failed["item"]].reset_index(drop=True)
     return sheet.assign(failed_at=failed["stage"].to_numpy(), reason=failed["reason"].to_numpy())
 

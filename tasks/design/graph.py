@@ -29,6 +29,10 @@ RANK_COLUMNS = ("rank", "rank_score", "pareto_front", "crowding")
 VECTOR_CLUSTERS = {"kmeans", "hierarchical", "dbscan"}
 
 
+TAKEN_NAMES = {"input", "item", "outcome", "lost_at", *ROW_COLUMNS, *RANK_COLUMNS}
+"""Sources and columns of the run's tables; a stage called so would hide them."""
+
+
 def graph_of(stages: Sequence[StageParams]) -> dict[str, tuple[str, ...]]:
     """Name of each stage and what it needs."""
     return {stage.name: stage.needs for stage in stages}
@@ -85,12 +89,18 @@ def faults(params: DesignParams, input_columns: Sequence[str] | None) -> list[Pr
     if not params.stages:
         return [Problem("stages", "none", "at least one stage")]
     found = dag.faults([(stage.name, stage.needs) for stage in params.stages])
+    found += [
+        Problem(f"stage {stage.name!r}", "a name that the run uses itself", "another name")
+        for stage in params.stages
+        if stage.name in TAKEN_NAMES and not isinstance(stage, InputStage)
+    ]
     if found:
         return found
     by_name = {stage.name: stage for stage in params.stages}
     for stage in params.stages:
         found += _wiring(stage, [by_name[name] for name in stage.needs])
     found += _requirements(params, by_name)
+    found += _alphabets(params)
     if found or input_columns is None:
         return found
     return _columns(params.stages, by_name, input_columns)
@@ -202,6 +212,21 @@ def _requires(stage: StageParams) -> tuple[bool, bool, bool]:
             return False, stage.with_.exclude_parent, not stage.with_.homologs
         case _:
             return False, False, False
+
+
+PROTEIN_MODELS = {"profile", "protparam", "substitution", "motifs", "embedding"}
+
+
+def _alphabets(params: DesignParams) -> list[Problem]:
+    """Models of proteins among the stages of a run on nucleic acids."""
+    alphabet = params.input.alphabet
+    return [
+        Problem(f"stage {stage.name!r}", f"{stage.with_.kind!r} reads {alphabet}", "a protein")
+        for stage in params.stages
+        if alphabet != "protein"
+        and isinstance(stage, PredictStage)
+        and stage.with_.kind in PROTEIN_MODELS
+    ]
 
 
 def _columns(

@@ -44,6 +44,8 @@ class SequenceInput(Params):
     def _file_or_list(self) -> Self:
         if self.source and self.sequences:
             raise ValueError("both source and sequences are given; expected one of them")
+        if len(set(self.chains)) < len(self.chains):
+            raise ValueError("chains name a column twice; expected each once")
         return self
 
     @property

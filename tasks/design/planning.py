@@ -62,10 +62,15 @@ def prepare(params: DesignParams) -> Prepared:
     _stop_if(graph.faults(params, None))
     taken = sorted(graph.own_columns(params.stages))
     found: list[InputError] = []
-    library, parent = None, ""
+    library: StageResult | None = None
+    parent = ""
     digests: dict[str, str] = {}
     with _collected(found):
-        library = _loaded(params.input, taken, digests) if params.input.given else None
+        library = (
+            _loaded(params.input, taken, digests, refresh=params.refresh)
+            if params.input.given
+            else None
+        )
         parent = _parent(params, library)
     inputs = {}
     for stage in params.stages:
@@ -75,7 +80,9 @@ def prepare(params: DesignParams) -> Prepared:
             case ProfileStage() if stage.with_.homologs:
                 homologs = SequenceInput(source=stage.with_.homologs)
                 with _collected(found):
-                    inputs[stage.name] = _loaded(homologs, taken, digests, gaps=True)
+                    inputs[stage.name] = _loaded(
+                        homologs, taken, digests, refresh=params.refresh, gaps=True
+                    )
             case ProfileStage() if library:
                 inputs[stage.name] = library
             case _:
@@ -124,13 +131,18 @@ def _collected(found: list[InputError]) -> Iterator[None]:
 
 
 def _loaded(
-    given: SequenceInput, taken: list[str], digests: dict[str, str], *, gaps: bool = False
+    given: SequenceInput,
+    taken: list[str],
+    digests: dict[str, str],
+    *,
+    refresh: bool,
+    gaps: bool = False,
 ) -> StageResult:
     source = _referred(given.source) if given.source else None
     if source is not None:
         digests[source.uri] = source.digest
     arguments = {"source": source, "given": given, "taken": taken, "gaps": gaps}
-    return call(stages.load_input, "read input", arguments)
+    return call(stages.load_input, "read input", arguments, refresh)
 
 
 def _referred(uri: str) -> FileRef:
@@ -187,7 +199,11 @@ def call_of(stage: StageParams, needs: Sequence[object], run: Prepared) -> Call 
             arguments = {"parent": parent, "seed": seed, "ordinal": ordinal}
             return Call(stages.generate, {"stage": stage, "needs": needs, **arguments})
         case PredictStage():
-            arguments = {"parent": parent, "stop_on_error": run.params.stop_on_error}
+            arguments = {
+                "parent": parent,
+                "version": scoring.model_version(stage.with_.kind),
+                "stop_on_error": run.params.stop_on_error,
+            }
             return Call(stages.predict, {"stage": stage, "needs": needs, **arguments})
         case FilterStage():
             arguments = {"parent": parent, "seed": seed}
@@ -273,9 +289,13 @@ def _previewed(
     cached = not run.params.refresh and is_cached(planned.task, planned.arguments)
     if isinstance(stage, PredictStage) and not cached:
         items, stored, missing = scoring.stored(stage, needs, run.parent)
-        known = call(planned.task, stage.name, planned.arguments) if missing == 0 else None
+        known = (
+            call(planned.task, stage.name, planned.arguments, run.params.refresh)
+            if missing == 0
+            else None
+        )
         return _row(stage, items, stored, missing), known
-    result = call(planned.task, stage.name, planned.arguments)
+    result = call(planned.task, stage.name, planned.arguments, run.params.refresh)
     counts = result.counts
     done = counts.items_in if cached else counts.cached
     return _row(stage, counts.items_in, done, 0 if cached else counts.computed), result

@@ -45,6 +45,11 @@ def code_of(kind: str) -> tuple[str, ...]:
     )
 
 
+def model_version(kind: str) -> str:
+    """Version of a predictor: what it says of itself, and the text of its code."""
+    return f"{predictors.METHODS[kind].version}+{source_digest(code_of(kind))[:12]}"
+
+
 def model_key(stage: PredictStage, parent: str, profile: Profile | None) -> ModelKey:
     """What decides a prediction besides the sequence: the model, its settings, its code."""
     method = predictors.METHODS[stage.with_.kind]
@@ -57,7 +62,7 @@ def model_key(stage: PredictStage, parent: str, profile: Profile | None) -> Mode
         model=stage.with_.kind,
         action="predict",
         params=settings_,
-        version=f"{method.version}+{source_digest(code_of(stage.with_.kind))[:12]}",
+        version=model_version(stage.with_.kind),
     )
 
 
@@ -90,7 +95,12 @@ def predicted(
         places.append(rows)
     columns = list(predictors.METHODS[stage.with_.kind].columns)
     renamed = dict(zip(columns, predictors.output_columns(stage.with_), strict=True))
-    values = pd.concat([part for part in parts if len(part)] or parts)[columns]
+    filled = [part for part in parts if len(part)]
+    if not filled:  # no item at all: the columns with their types
+        bare = stage.with_.model_copy(update={"prefix": ""})
+        filled = [predictors.predict(bare, [], parent=parent or None, profile=profile)]
+        places = [np.empty(0, np.int64)]
+    values = pd.concat(filled)[columns]
     values = values.take(np.argsort(np.concatenate(places))).reset_index(drop=True)
     return values.rename(columns=renamed), errors, int(found.sum())
 

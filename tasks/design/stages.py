@@ -35,7 +35,7 @@ from tasks.design.model import (
 )
 from tasks.design.profile import build_profile
 from tasks.design.sequence_clusters import cluster_sequences
-from tasks.design.vector_clusters import cluster_vectors
+from tasks.design.vector_clusters import cluster_present
 from tasks.design.verdicts import rank_verdict
 from tasks.items import ITEMS_PER_SOURCE, Counts, Items, StageResult, load, union
 from tasks.policies import compute, external_tool, run_logger
@@ -90,7 +90,7 @@ def load_input(
     texts: set[str] = set()
     with _frames(source, given, layout) as frames, storage().table_writer() as (writer, done):
         for frame in frames:
-            rows = as_items(frame.rename(columns=renamed), "input", writer.rows)
+            rows = as_items(_without_clash(frame, renamed), "input", writer.rows)
             writer.write(rows)
             found = numbers_and_texts(rows)
             numbers, texts = numbers | found[0], texts | found[1]
@@ -99,6 +99,17 @@ def load_input(
         table = _with_numbers(table, numeric)
     run_logger().info("input: %d sequences", table.rows)
     return StageResult(stage="input", items=Items(rows=(table,)), counts=_all_out(table.rows))
+
+
+def _without_clash(frame: pd.DataFrame, renamed: dict[str, str]) -> pd.DataFrame:
+    """The frame with columns renamed, and `_` behind a new name that another column has."""
+    names: dict[str, str] = {}
+    for old in (name for name in renamed if name in frame):
+        new = renamed[old]
+        while new in frame or new in names.values():
+            new += "_"
+        names[old] = new
+    return frame.rename(columns=names)
 
 
 @contextmanager
@@ -173,7 +184,11 @@ def generate(
 
 @compute(*scoring.MODULES)
 def predict(
-    stage: PredictStage, needs: list[StageResult], parent: str, stop_on_error: bool
+    stage: PredictStage,
+    needs: list[StageResult],
+    parent: str,
+    version: str,  # noqa: ARG001 -- the model's, part of the cache key
+    stop_on_error: bool,
 ) -> StageResult:
     """The model's columns for each item, from the store where it knows them."""
     items = union(need.items for need in needs)
@@ -268,7 +283,7 @@ def _clustered(
         clusters = cluster_sequences(stage.with_, table["sequence"].tolist(), mmseqs)
     else:
         table = load(items, [stage.vectors])
-        clusters = cluster_vectors(stage.with_, np.stack(table[stage.vectors].tolist()), seed)
+        clusters = cluster_present(stage.with_, table[stage.vectors].tolist(), seed)
     chosen = f"{stage.name}_representative"
     slab = table[["item"]].assign(**{stage.name: clusters.label, chosen: clusters.representative})
     keep = clusters.representative | (not stage.representatives_only)

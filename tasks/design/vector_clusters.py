@@ -1,6 +1,7 @@
 """Groups of similar vectors."""
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -18,6 +19,23 @@ MAX_MEDOID = 2_000
 """Clusters of fewer members get their medoid; larger ones the member nearest to the mean."""
 MAX_SILHOUETTE = 5_000
 """Most rows a silhouette is computed from; of more, so many are drawn."""
+
+
+def cluster_present(params: VectorParams, vectors: Sequence[object], seed: int) -> Clusters:
+    """Clusters of the items that have a vector; the others are noise, as are all if none has."""
+    has = np.array([isinstance(vector, np.ndarray) for vector in vectors], dtype=bool)
+    label = np.full(len(vectors), NOISE, dtype=np.int64)
+    chosen = np.zeros(len(vectors), dtype=bool)
+    if not has.any():
+        return Clusters(label, chosen, math.nan)
+    rows = np.stack([vector for vector in vectors if isinstance(vector, np.ndarray)])
+    wanted = getattr(params, "n_clusters", None)
+    if wanted is not None and wanted > 1:  # what filters left may be fewer than were planned for
+        distinct = len({row.tobytes() for row in rows})
+        params = params.model_copy(update={"n_clusters": min(wanted, distinct)})
+    found = cluster_vectors(params, rows, seed)
+    label[has], chosen[has] = found.label, found.representative
+    return Clusters(label, chosen, found.silhouette)
 
 
 def cluster_vectors(params: VectorParams, vectors: Vectors, seed: int) -> Clusters:

@@ -17,6 +17,7 @@ from blocks import ledger
 from blocks.errors import InputError
 from deployments.local import deploy_all, worker
 from flows.design import design, plan
+from tasks.design import scoring
 from tasks.design.model import DesignParams
 
 pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("prefect_server")]
@@ -194,6 +195,115 @@ def test_items_that_fail_keep_their_row_and_can_be_run_again(tmp_path):
     assert (again.items, again.failed) == (1, 1)
     with pytest.raises(InputError, match="'pp'"):
         design(params(stages, input=source, stop_on_error=True))
+
+
+def test_several_sources_with_columns_of_their_own_end_in_one_table(tmp_path):
+    (tmp_path / "in.csv").write_text(f"id,sequence,plate\na,{PARENT},P1\nb,{PARENT[3:]},P2\n")
+    resampled = {"kind": "resample", "count": 5}
+    stages = [
+        {"name": "library", "uses": "input"},
+        {"name": "family", "uses": "profile"},
+        mutants(5),
+        {"name": "masked", "uses": "generate", "needs": ["family"], "with": resampled},
+        {
+            "name": "long",
+            "uses": "filter",
+            "needs": ["library", "variants", "masked"],
+            "with": {"kind": "length", "min": 68},
+        },
+    ]
+
+    result = design(params(stages, input={"source": str(tmp_path / "in.csv")}))
+
+    table = pd.read_parquet(Path(result.folder) / "tables" / "all.parquet")
+    assert table["plate"].fillna("").tolist() == ["P1", "P2", *[""] * 10]
+    assert table["method"].isna().tolist() == [True] * 2 + [False] * 10
+    assert (result.kept, result.dropped) == (11, 1)
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        {"uses": "predict", "with": {"kind": "substitution"}},
+        {"uses": "cluster", "with": {"kind": "kmeans", "n_clusters": 3}},
+        {"uses": "cluster", "with": {"kind": "identity", "min_identity": 0.9}},
+        {"uses": "diversity"},
+        {"uses": "rank", "with": {"objectives": [{"column": "length"}]}},
+    ],
+    ids=lambda stage: stage.get("with", stage).get("kind", stage["uses"]),
+)
+def test_nothing_left_ends_well(after):
+    nothing = {"kind": "length", "min": 9_999}
+    stages = [
+        mutants(10),
+        {"name": "e", "uses": "predict", "needs": ["variants"], "with": {"kind": "embedding"}},
+        {"name": "none", "uses": "filter", "needs": ["e"], "with": nothing},
+        {"name": "after", "needs": ["none"], **after},
+    ]
+
+    result = design(params(stages, seed=41))
+
+    assert (result.kept, result.dropped) == (0, 10)
+
+
+def test_more_clusters_than_are_left_are_as_many_as_are_left():
+    stages = [
+        mutants(2),
+        {"name": "e", "uses": "predict", "needs": ["variants"], "with": {"kind": "embedding"}},
+        {"name": "k", "uses": "cluster", "needs": ["e"], "with": {"kind": "kmeans"}},
+    ]
+
+    table = pd.read_csv(Path(design(params(stages)).folder) / "designs.csv")
+
+    assert sorted(table["k"]) == [0, 1]
+
+
+def test_code_of_a_predictor_is_part_of_its_stages_key(monkeypatch):
+    first = design(small(seed=17))
+    monkeypatch.setattr(scoring, "source_digest", lambda _: "changed")
+
+    again = design(small(seed=17))
+
+    assert (again.computed, again.cached) == (400, 0)
+    assert first.digests == again.digests
+
+
+def test_vectors_under_another_name_do_not_hinder_the_tables_in_the_ui():
+    prefixed = {"kind": "embedding", "prefix": "h_"}
+    stages = [
+        mutants(5),
+        {"name": "e", "uses": "predict", "needs": ["variants"], "with": prefixed},
+    ]
+
+    assert design(params(stages)).kept == 5
+
+
+def test_columns_of_the_input_that_clash_get_other_names(tmp_path):
+    content = f"name,id,sequence,rank,input_rank\nx,1,{PARENT},3,4\n"
+    (tmp_path / "in.csv").write_text(content)
+    stages = [
+        {"name": "library", "uses": "input"},
+        {
+            "name": "best",
+            "uses": "rank",
+            "needs": ["library"],
+            "with": {"objectives": [{"column": "length"}]},
+        },
+    ]
+    given = {"source": str(tmp_path / "in.csv"), "id_column": "name"}
+
+    table = pd.read_csv(Path(design(params(stages, input=given)).folder) / "designs.csv")
+
+    found = table[["id", "input_id", "rank", "input_rank", "input_rank_"]].iloc[0].tolist()
+    assert found == ["x", 1, 1, 4, 3]
+
+
+def test_results_that_cannot_be_written_stop_the_run_before_its_work(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("SEQLOOM_RESULTS", str(tmp_path / "file" / "results"))
+
+    with pytest.raises(OSError, match="file"):
+        design(small(seed=18))
 
 
 def test_same_seed_same_designs_another_seed_others():
