@@ -204,6 +204,9 @@ def main(arguments: list[str] | None = None) -> int:
     except SeqloomError as error:
         sys.stderr.write(f"{error}\n")
         return FAILED
+    except OSError as error:  # a place or service outside: its own words say more than a traceback
+        sys.stderr.write(f"{' '.join(str(error).split())}\n")
+        return FAILED
     except KeyboardInterrupt:
         return 130
     except CycloptsError as error:

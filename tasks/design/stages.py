@@ -199,7 +199,8 @@ def predict(
     failed = reasons != ""
     if stop_on_error and failed.any():
         first = int(np.argmax(failed))
-        raise InputError(f"stage {stage.name!r}, item {asked.items[first]}: {reasons[first]}")
+        identifier = load(items, ["id"])["id"][first]
+        raise InputError(f"stage {stage.name!r}, {identifier}: {reasons[first]}")
     slab = values.take(asked.inverse).reset_index(drop=True)
     slab.insert(0, "item", asked.items)
     losses = attrition.losses_from_failures(stage.name, asked.items[failed], reasons[failed])

@@ -193,7 +193,7 @@ def test_items_that_fail_keep_their_row_and_can_be_run_again(tmp_path):
     assert "X" in failed["reason"][0]
     again = design(params(stages, input={"source": str(Path(result.folder) / "failed.csv")}))
     assert (again.items, again.failed) == (1, 1)
-    with pytest.raises(InputError, match="'pp'"):
+    with pytest.raises(InputError, match="'pp', odd"):
         design(params(stages, input=source, stop_on_error=True))
 
 
