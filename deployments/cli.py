@@ -75,6 +75,8 @@ def run(pipeline: Pipeline, parameters: ParameterFile, /, *, as_json: AsJson = F
     content = result.model_dump(mode="json")
     if as_json:
         _print(json.dumps(content, indent=2))
+    elif content.get("plan"):
+        _print(_table(content["plan"]))
     else:
         shown = {name: value for name, value in content.items() if isinstance(value, str | int)}
         _print("\n".join(f"{name:<10} {value}" for name, value in shown.items() if value != ""))
@@ -142,6 +144,12 @@ def doctor(*, as_json: AsJson = False) -> int:
     found = checks()
     _print(checks_json(found) if as_json else format_checks(found))
     return 0 if healthy(found) else FAILED
+
+
+def _table(rows: list[dict[str, str]]) -> str:
+    widths = {name: max(len(name), *(len(row[name]) for row in rows)) for name in rows[0]}
+    lines = [{name: name for name in widths}, *rows]
+    return "\n".join("  ".join(line[n].ljust(widths[n]) for n in widths).rstrip() for line in lines)
 
 
 def _json(content: object) -> str:

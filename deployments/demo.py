@@ -104,10 +104,10 @@ def _show(prefect: LocalPrefect, run: dict[str, Any], seconds: float) -> None:
         f"dropped, {manifest['failed']:,} failed; {new + stored:,} predictions, {origin}.\n"
         f"  page     {manifest['page']}\n"
         f"  files    {manifest['folder']}\n"
-        f"  run      {prefect.url}/runs/flow-run/{run['id']}\n"
-        f"  records  .venv/bin/seqloom runs\n"
-        f"The run took {seconds:.0f} s. Server and worker stop with the demo; `make serve` keeps\n"
-        f"them, with this run, in the Prefect UI."
+        f"  run      {run['name']} ({run['id'][:8]}): `make serve` shows it in the Prefect UI,\n"
+        f"           now at {prefect.url} for as long as this demo runs\n"
+        f"  records  .venv/bin/seqloom runs show {run['id'][:8]}\n"
+        f"From the command to the end it took {seconds:.0f} s; most of that is starting Prefect."
     )
 
 

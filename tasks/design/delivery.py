@@ -170,8 +170,10 @@ def _named(losses: pd.DataFrame, items: Items) -> pd.DataFrame:
 
 
 def _failed(failed: pd.DataFrame, items: Items, chains: Sequence[str]) -> pd.DataFrame:
-    columns = ["id", *(chains or ["sequence"])]
-    rows = load(items, columns, alive=False).set_index("item")
+    """The failed items with the columns they came with, where they failed, and why."""
+    own = {"item", "digest", "source", "length", *(["sequence"] if chains else [])}
+    given = dict.fromkeys(column for table in items.rows for column in table.columns)
+    rows = load(items, [c for c in given if c not in own], alive=False).set_index("item")
     sheet = rows.loc[failed["item"]].reset_index(drop=True)
     return sheet.assign(failed_at=failed["stage"].to_numpy(), reason=failed["reason"].to_numpy())
 

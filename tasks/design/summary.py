@@ -2,6 +2,7 @@
 
 import json
 import math
+import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -26,7 +27,10 @@ from tasks.design.page.content import DesignPage
 from tasks.items import Items, StageResult, load
 from tasks.report.number_text import plain_number
 
-LIBRARIES = ("seqloom", "prefect", "pandas", "pyhmmer", "biopython", "scikit-learn", "rapidfuzz")
+LIBRARIES = (
+    *("seqloom", "prefect", "pandas", "numpy"),
+    *("pyhmmer", "biopython", "scikit-learn", "rapidfuzz"),
+)
 NEAR_MISSES = 5
 """Shown per rule."""
 LABELS = {
@@ -83,7 +87,7 @@ def page_of(
         parent_id=run.params.parent.id or ("parent" if run.parent else ""),
         parent=run.parent,
         table=table,
-        top=top.drop(columns=["digest", "description"], errors="ignore"),
+        top=top[[column for column in _shown(run.params) if column in top]],
         objectives=objectives(run.params),
         funnel=outcome.funnel,
         stages=pd.DataFrame([vars_of(row) for row in run.rows])
@@ -98,6 +102,13 @@ def page_of(
         files=[(name, what) for name, what in FILES if name in files],
         warnings=list(run.notes),
     )
+
+
+def _shown(params: DesignParams) -> list[str]:
+    """Columns of the page's table of designs; the files have all of them."""
+    wanted = [column for column, _ in objectives(params)]
+    last = ["rank_score", "pareto_front", "source", "mutations"]
+    return list(dict.fromkeys(["rank", "id", "sequence", *wanted, *last]))
 
 
 def objectives(params: DesignParams) -> list[tuple[str, str]]:
@@ -184,7 +195,8 @@ def methods(params: DesignParams) -> pd.DataFrame:
 
 def versions() -> dict[str, str]:
     """Versions of Seqloom and of the libraries that compute."""
-    return {name: version(name) for name in LIBRARIES}
+    found = {name: version(name) for name in LIBRARIES}
+    return {"python": platform.python_version(), **found}
 
 
 def notes_of(results: Sequence[StageResult]) -> tuple[str, ...]:

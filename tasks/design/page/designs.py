@@ -35,8 +35,14 @@ def top_designs(data: DesignPage) -> Section:
     body = data_table(
         data.top[first + rest], label="top designs", where=data.table_file, details=details
     )
-    note = "Residues that differ from the parent are marked; an orange edge follows a deletion."
-    return Section("Top designs", "top", body, note if data.parent else "")
+    notes = []
+    if data.parent:
+        notes.append(
+            "Residues that differ from the parent are marked; an orange edge follows a deletion."
+        )
+    if "pareto_front" in data.top:
+        notes.append("A Pareto ranking goes by front, then from the ends of each front inwards.")
+    return Section("Top designs", "top", body, " ".join(notes))
 
 
 def _details(sequence: str, parent: str, *, opened: bool) -> Markup:

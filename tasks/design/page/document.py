@@ -137,7 +137,11 @@ def _what_if(data: DesignPage) -> Section | None:
         for rule, frame in data.what_if.items()
         if len(frame)
     }
-    note = "How many designs would be kept if one threshold were another and all else the same."
+    note = (
+        "How many designs would pass if one threshold were another and all else the same. Stages "
+        "behind it that look at the whole table (ranking with a limit, top, diversity) are not "
+        "repeated: where they follow, gains are upper bounds."
+    )
     body = choice("Rule", panels)
     return Section("What if", "what-if", body, note) if panels else None
 
