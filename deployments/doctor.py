@@ -18,9 +18,7 @@ from deployments.local import POOL
 from deployments.looks import Check, Look
 
 PROGRAMS = {
-    "mmseqs": "fast clustering and search; without it, slower ones in Python",
-    "blastp": "domain annotation by sequence",
-    "hhsearch": "domain annotation by profile",
+    "mmseqs": "clustering of very many sequences; without it, a slower one in Python",
 }
 """What each program is for; all of them are optional."""
 

@@ -107,7 +107,7 @@ def page_of(
 def _shown(params: DesignParams) -> list[str]:
     """Columns of the page's table of designs; the files have all of them."""
     wanted = [column for column, _ in objectives(params)]
-    last = ["rank_score", "pareto_front", "source", "mutations"]
+    last = ["rank_score", "pareto_front", "source"]
     return list(dict.fromkeys(["rank", "id", "sequence", *wanted, *last]))
 
 
