@@ -117,7 +117,7 @@ class TableWriter:
     All parts must have the columns and types of the first one.
     """
 
-    def __init__(self, file: _HashingFile) -> None:
+    def __init__(self, file: "_HashingFile | Path") -> None:
         self._file = file
         self._writer: pq.ParquetWriter | None = None
         self.rows = 0

@@ -98,7 +98,7 @@ def append_csv(
     file: IO[bytes], frame: pd.DataFrame, *, separator: str = ",", header: bool = True
 ) -> None:
     """Append rows to an open binary file; missing values are empty, vectors are left out."""
-    flat = [name for name in frame.columns if not _is_vector(frame[name])]
+    flat = flat_columns(frame)
     table = pa.Table.from_pandas(frame[flat], preserve_index=False)
     options = pa_csv.WriteOptions(include_header=False, delimiter=separator)
     if header:
@@ -108,9 +108,14 @@ def append_csv(
     pa_csv.write_csv(table, file, options)
 
 
-def _is_vector(column: pd.Series) -> bool:
-    first = column.iloc[0] if len(column) else None
-    return hasattr(first, "__len__") and not isinstance(first, str)
+def flat_columns(frame: pd.DataFrame) -> list[str]:
+    """Columns that hold one value a row, not a vector."""
+    return [
+        str(name)
+        for name in frame.columns
+        if frame[name].dtype != object
+        or not any(hasattr(cell, "__len__") and not isinstance(cell, str) for cell in frame[name])
+    ]
 
 
 def require_writable(root: str) -> None:

@@ -5,18 +5,18 @@ larger set stays in the order of the items, with the rank as a column.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from itertools import chain
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import Field
 
-from blocks.storage import PARQUET, read_table
+from blocks.storage import TableWriter, read_table
 from tasks import attrition
 from tasks.items import Items, column_names, empty, iter_load, load
 from tasks.parameters import Record
-from tasks.results import RunFolder, append_csv
+from tasks.results import RunFolder, append_csv, flat_columns
 from tasks.sequence_files import fasta_text
 
 SORTED = 1_000_000
@@ -123,18 +123,9 @@ def write_tables(
 
 def _write_all(folder: RunFolder, items: Items, outcome: Outcome, columns: list[str]) -> None:
     by_item = outcome.items.set_index("item")[["outcome", "lost_at"]]
-    writer: pq.ParquetWriter | None = None
-    try:
+    with closing(TableWriter(folder.file("tables/all.parquet"))) as parquet:
         for frame in iter_load(items, columns, alive=False):
-            rows = frame.assign(**by_item.loc[frame["item"]].reset_index(drop=True))
-            part = pa.Table.from_pandas(rows, preserve_index=False).replace_schema_metadata(None)
-            if writer is None:
-                path = folder.file("tables/all.parquet")
-                writer = pq.ParquetWriter(path, part.schema, **PARQUET)
-            writer.write_table(part.cast(writer.schema))
-    finally:
-        if writer is not None:
-            writer.close()
+            parquet.write(frame.assign(**by_item.loc[frame["item"]].reset_index(drop=True)))
 
 
 def _write_designs(folder: RunFolder, items: Items, columns: list[str]) -> pd.DataFrame:
@@ -149,16 +140,16 @@ def _write_designs(folder: RunFolder, items: Items, columns: list[str]) -> pd.Da
     complete = len(designs) <= SORTED
     if complete and "rank" in designs:
         designs = designs.sort_values(["rank", "item"], ignore_index=True)
+    flat = flat_columns(designs.drop(columns="item"))
     with (
         folder.file("designs.csv").open("wb") as csv_file,
         folder.file("designs.fasta").open("w", encoding="utf-8") as fasta,
+        closing(TableWriter(folder.file("tables/designs.parquet"))) as parquet,
     ):
-        for number, frame in enumerate([designs, *([] if complete else batches)]):
-            shown = frame.drop(columns="item")
-            append_csv(csv_file, shown, header=number == 0)
+        for number, frame in enumerate(chain([designs], () if complete else batches)):
+            parquet.write(frame)
+            append_csv(csv_file, frame[flat], header=number == 0)
             fasta.writelines(fasta_text(frame["id"].tolist(), frame["sequence"].tolist()))
-    if complete:
-        folder.parquet("tables/designs.parquet", designs)
     return designs
 
 

@@ -15,9 +15,11 @@ import yaml
 
 from blocks import ledger
 from blocks.errors import InputError
+from blocks.storage import iter_table
 from deployments.local import deploy_all, worker
 from flows.design import design, plan
-from tasks.design import scoring
+from tasks import items
+from tasks.design import delivery, scoring
 from tasks.design.model import DesignParams
 
 pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("prefect_server")]
@@ -175,6 +177,31 @@ def test_ids_headers_columns_duplicates_and_order_survive(tmp_path):
     assert everything["input_rank"].tolist() == [4, 3, 2, 1]
     assert everything["gravy"].iloc[1] == everything["gravy"].iloc[2]
     assert result.computed == 3, "once per distinct sequence"
+
+
+def test_more_designs_than_are_sorted_are_written_in_parts(monkeypatch):
+    plenty = [
+        mutants(300),
+        {"name": "e", "uses": "predict", "needs": ["variants"], "with": {"kind": "embedding"}},
+        {
+            "name": "best",
+            "uses": "rank",
+            "needs": ["e"],
+            "with": {"objectives": [{"column": "generator_score"}]},
+        },
+    ]
+    whole = Path(design(params(plenty)).folder)
+    monkeypatch.setattr(delivery, "SORTED", 50)
+    monkeypatch.setattr(items, "iter_table", lambda *given: iter_table(*given[:2], batch_rows=40))
+
+    parts = Path(design(params(plenty)).folder)
+
+    sorted_, streamed = pd.read_csv(whole / "designs.csv"), pd.read_csv(parts / "designs.csv")
+    pd.testing.assert_frame_equal(
+        streamed.sort_values("rank", ignore_index=True), sorted_, check_dtype=False
+    )
+    assert (parts / "designs.fasta").read_text().count(">") == 300
+    assert len(pd.read_parquet(parts / "tables" / "designs.parquet")) == 300
 
 
 def test_items_that_fail_keep_their_row_and_can_be_run_again(tmp_path):
