@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -441,3 +442,16 @@ def test_quick_start_of_prefect_yaml_runs():
     result = design(DesignParams.model_validate(stanza["parameters"]["params"]))
 
     assert result.kept == 50
+
+
+def test_refresh_makes_lost_tables_anew(tmp_path, monkeypatch):
+    monkeypatch.setenv("SEQLOOM_STORAGE", str(tmp_path / "storage"))
+    (tmp_path / "in.fasta").write_text(f">only_here\n{PARENT[7:]}\n")
+    stages = [{"name": "library", "uses": "input"}]
+    source = {"source": str(tmp_path / "in.fasta")}
+    design(params(stages, input=source))
+    shutil.rmtree(tmp_path / "storage" / "objects")
+
+    with pytest.raises(InputError, match="`refresh: true`"):
+        design(params(stages, input=source))
+    assert design(params(stages, input=source, refresh=True)).kept == 1
