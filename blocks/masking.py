@@ -29,6 +29,7 @@ _SPOKEN_SECRET = re.compile(
     r"(?P<sign>[\"']?\s*[=:]\s*[\"']?)(?:(?:bearer|token|basic)\s+)?[^\s\"',;&]+",
     re.IGNORECASE,
 )
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _BEARER = re.compile(r"\b(bearer)\s+[\w.~+/=-]{8,}", re.IGNORECASE)
 
 
@@ -66,11 +67,13 @@ def _plain(data: object) -> object:
 
 
 def _mask_field(key: str, value: object) -> Any:  # noqa: ANN401 -- JSON of any shape
-    names_a_place = "/" in key  # a path or URI, which is masked itself
-    if value is None or isinstance(value, bool) or names_a_place or not _SECRET_KEY.search(key):
+    if value is None or isinstance(value, bool) or not _SECRET_KEY.search(key):
         return mask(value)
     if isinstance(value, int | float) and _COUNT_KEY.search(key):
         return mask(value)
+    # The digest of a file under its path or URI, which may well have such a word in it.
+    if "/" in key and isinstance(value, str) and _DIGEST.fullmatch(value):
+        return value
     return MASK
 
 

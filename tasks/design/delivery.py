@@ -6,7 +6,7 @@ larger set stays in the order of the items, with the rank as a column.
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import chain
 
 import pandas as pd
@@ -183,13 +183,8 @@ def write_run_info(
 ) -> None:
     """Parameters, plan, versions and timing, so that the run can be understood and repeated."""
     folder.json("pipeline_info/params.json", params)
-    folder.json("pipeline_info/plan.json", [vars_of(row) for row in rows])
+    folder.json("pipeline_info/plan.json", [asdict(row) for row in rows])
     folder.versions(versions)
-    trace = pd.DataFrame([vars_of(row) for row in rows])
+    trace = pd.DataFrame([asdict(row) for row in rows])
     folder.csv("pipeline_info/execution_trace.tsv", trace, separator="\t")
     folder.multiqc("stages", "Stages of the design run", trace)
-
-
-def vars_of(row: StageRow) -> dict[str, object]:
-    """The fields of a line of the plan."""
-    return {name: getattr(row, name) for name in StageRow.__dataclass_fields__}

@@ -1,6 +1,6 @@
 """The stages of a design run as Prefect tasks: read, call what computes, write, count.
 
-The only module of this pipeline that knows Prefect, the storage and the prediction store.
+Beside it only `planning` and `conclusion` know Prefect, and `scoring` the prediction store.
 """
 
 from collections.abc import Callable, Iterable, Iterator

@@ -4,7 +4,7 @@ import json
 import math
 import platform
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 
 import numpy as np
@@ -13,7 +13,7 @@ import pandas as pd
 from blocks.storage import read_table
 from tasks import attrition
 from tasks.design import predictors
-from tasks.design.delivery import Outcome, StageRow, numeric_columns, vars_of
+from tasks.design.delivery import Outcome, StageRow, numeric_columns
 from tasks.design.diversity import position_counts
 from tasks.design.model import (
     ClusterStage,
@@ -90,7 +90,7 @@ def page_of(
         top=top[[column for column in _shown(run.params) if column in top]],
         objectives=objectives(run.params),
         funnel=outcome.funnel,
-        stages=pd.DataFrame([vars_of(row) for row in run.rows])
+        stages=pd.DataFrame([asdict(row) for row in run.rows])
         .rename(columns={"uses": "kind"})
         .drop(columns="exact"),
         near_misses=near_misses(items, outcome),

@@ -66,3 +66,12 @@ def test_what_is_masked_is_a_copy() -> None:
     mask(data)["list"].append("z")
 
     assert data == {"token": "x", "list": ["y"]}
+
+
+def test_digest_of_a_file_stays_under_its_path_and_nothing_else_does():
+    digest = "0f" * 32
+    uri = "https://bob:hunter2@host/token/x.csv?token=hunter3"
+
+    assert mask({"/data/token/x.csv": digest}) == {"/data/token/x.csv": digest}
+    assert mask({"vault/token": "hunter2"}) == {"vault/token": "***"}
+    assert "hunter" not in str(mask({uri: digest}))
