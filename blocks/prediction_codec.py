@@ -11,7 +11,9 @@ import pandas as pd
 from blocks.errors import InputError
 
 Kinds = dict[str, str]
-"""Stored columns, in order: name -> dtype, or `null`, `vector`, `structure`."""
+"""Stored columns, in order: name -> dtype, or `null`, `vector`, `text` (a long one)."""
+IN_FILES = frozenset({"vector", "text"})
+"""Kinds that lie in files, not in the database."""
 
 
 _INFINITE = {np.inf: "Infinity", -np.inf: "-Infinity"}
@@ -58,7 +60,7 @@ def merged_kinds(model: str, stored: Kinds, new: Kinds) -> Kinds:
     for name, kind in new.items():
         before = merged.get(name, "null")
         pair = {before, kind} - {"null"}
-        if len(pair) > 1 and pair & {"vector", "structure"}:
+        if len(pair) > 1 and pair & IN_FILES:
             raise InputError(
                 f"column {name} of {model}: {kind} values; expected {before}, as stored before"
             )
@@ -72,7 +74,7 @@ def merged_kinds(model: str, stored: Kinds, new: Kinds) -> Kinds:
 
 def in_table(kinds: Kinds) -> list[str]:
     """The columns that lie in the database, not in files."""
-    return [name for name, kind in kinds.items() if kind not in {"vector", "structure"}]
+    return [name for name, kind in kinds.items() if kind not in IN_FILES]
 
 
 def encode(frame: pd.DataFrame, names: list[str]) -> list[str]:

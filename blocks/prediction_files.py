@@ -5,6 +5,7 @@ each: the file, relative to the root, so that storage and database can move toge
 """
 
 import gzip
+import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -69,11 +70,13 @@ class PredictionFiles:
         }
         return [None if place is None else found[place] for place in places]
 
-    def write_texts(self, texts: Sequence[str], suffix: str) -> list[Place | None]:
-        """Store each text in a compressed file with this suffix; their places."""
+    def write_texts(self, texts: Sequence[str | None]) -> list[Place | None]:
+        """Store each text in a compressed file of its own; their places."""
 
-        def written(text: str) -> Place:
-            return self._put(gzip.compress(text.encode(), 6, mtime=0), f"{suffix}.gz"), 0
+        def written(text: str | None) -> Place | None:
+            if text is None:
+                return None
+            return self._put(gzip.compress(text.encode(), 6, mtime=0), f"{_suffix(text)}.gz"), 0
 
         with ThreadPoolExecutor(_THREADS) as pool:
             return list(pool.map(written, texts))
@@ -95,6 +98,13 @@ class PredictionFiles:
 
     def _absolute(self, file: str) -> str:
         return f"{self.storage.root}/{file}"
+
+
+def _suffix(text: str) -> str:
+    """Suffix of a file with this text: that of a structure, where it is one."""
+    if text.lstrip().startswith("data_"):
+        return ".cif"
+    return ".pdb" if re.search(r"^(ATOM  |HETATM)", text, re.MULTILINE) else ".txt"
 
 
 def _vector_file(arrays: list[NDArray[Any]]) -> bytes:

@@ -11,7 +11,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -30,6 +30,7 @@ REFUSED = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 PARQUET: dict[str, Any] = {"compression": "zstd", "compression_level": 1}
 BATCH_ROWS = 32_768
 """Rows of a row group, and of a batch when a table is streamed."""
+VECTOR = pa.list_(pa.float32())
 GONE = (
     "a stored result is gone; expected it because a finished stage refers to "
     "it: run again with `refresh: true`, and remove a storage root only as a whole"
@@ -114,11 +115,13 @@ class _HashingFile:
 class TableWriter:
     """Takes a table in parts, so that it never has to be in memory as a whole.
 
-    All parts must have the columns and types of the first one.
+    All parts must have the columns and types of the first one. Columns named in `vectors` hold
+    float32 vectors, even where the first part has none.
     """
 
-    def __init__(self, file: "_HashingFile | Path") -> None:
+    def __init__(self, file: "_HashingFile | Path", vectors: Iterable[str] = ()) -> None:
         self._file = file
+        self._vectors = frozenset(vectors)
         self._writer: pq.ParquetWriter | None = None
         self.rows = 0
         self.columns: tuple[str, ...] = ()
@@ -127,7 +130,11 @@ class TableWriter:
         """Append the rows of `frame`."""
         part = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
         if self._writer is None:
-            self._writer = pq.ParquetWriter(self._file, part.schema, **PARQUET)
+            schema = pa.schema(
+                field.with_type(VECTOR) if field.name in self._vectors else field
+                for field in part.schema
+            )
+            self._writer = pq.ParquetWriter(self._file, schema, **PARQUET)
             self.columns = tuple(part.column_names)
         self._writer.write_table(part.cast(self._writer.schema), row_group_size=BATCH_ROWS)
         self.rows += part.num_rows
@@ -166,11 +173,13 @@ class Storage:
         return done[0]
 
     @contextmanager
-    def table_writer(self) -> Iterator[tuple[TableWriter, list[Table]]]:
+    def table_writer(
+        self, vectors: Iterable[str] = ()
+    ) -> Iterator[tuple[TableWriter, list[Table]]]:
         """Store a table in parts; the list holds the `Table` once the block has ended."""
         result: list[Table] = []
         with self._writing(".parquet") as (file, done):
-            writer = TableWriter(file)
+            writer = TableWriter(file, vectors)
             try:
                 yield writer, result
             finally:

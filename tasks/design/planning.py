@@ -12,9 +12,10 @@ from blocks.programs import find_program, program_version
 from blocks.settings import settings
 from blocks.storage import FileRef, refer
 from tasks import dag
-from tasks.design import graph, scoring, stages
+from tasks.design import graph, local_predictor, scoring, stages
 from tasks.design.cluster_params import IdentityParams
 from tasks.design.delivery import StageRow
+from tasks.design.local_predictor import LocalPredictor
 from tasks.design.model import (
     ClusterStage,
     DesignParams,
@@ -29,7 +30,7 @@ from tasks.design.model import (
     StageParams,
 )
 from tasks.design.timing import expected_seconds, known_pace
-from tasks.items import StageResult, column_names, load
+from tasks.items import StageResult, column_names, load, union
 from tasks.policies import call, is_cached
 
 MMSEQS = "mmseqs"
@@ -201,7 +202,7 @@ def call_of(stage: StageParams, needs: Sequence[object], run: Prepared) -> Call 
         case PredictStage():
             arguments = {
                 "parent": parent,
-                "version": scoring.model_version(stage.with_.kind),
+                "version": local_predictor.model_version(stage.with_.kind),
                 "stop_on_error": run.params.stop_on_error,
             }
             return Call(stages.predict, {"stage": stage, "needs": needs, **arguments})
@@ -288,7 +289,9 @@ def _previewed(
         return _row(stage, count, count, 0), result
     cached = not run.params.refresh and is_cached(planned.task, planned.arguments)
     if isinstance(stage, PredictStage) and not cached:
-        items, stored, missing = scoring.stored(stage, needs, run.parent)
+        model = LocalPredictor(stage, run.parent, local_predictor.profile_of(needs))
+        received = union(need.items for need in needs)
+        items, stored, missing = scoring.stored(model, received)
         known = (
             call(planned.task, stage.name, planned.arguments, run.params.refresh)
             if missing == 0

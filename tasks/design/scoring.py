@@ -1,162 +1,239 @@
-"""Predictions through the store: only what is new is computed, each distinct sequence once."""
+"""Predictions through the store: what it lacks is computed or asked for, then all is read back.
 
-import hashlib
-import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+Sequences and values pass through in pieces; memory holds a number and a digest of each item, and
+the reasons of those that failed. A run that was killed goes on with what is stored.
+"""
+
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from blocks.database import engine
-from blocks.prediction_key import ModelKey, sequence_digests
-from blocks.predictions import PredictionStore
+from blocks.errors import InputError, SeqloomError
+from blocks.prediction_key import ModelKey
+from blocks.predictions import FOUND, PredictionStore
 from blocks.settings import settings
-from blocks.storage import read_table
-from tasks.design import predictors
-from tasks.design.model import PredictStage
-from tasks.design.profile import Profile
-from tasks.fingerprint import source_digest
-from tasks.items import Items, StageResult, load, union
+from blocks.storage import BATCH_ROWS, Storage, Table, TableWriter
+from tasks import attrition
+from tasks.items import Items, iter_load, load
 from tasks.progress import Progress
 
-CHUNK, LARGEST_CHUNK = 2_000, 32_000
-"""Distinct sequences predicted between two writes to the store: at first, and at most."""
-QUICK_S = 2.0
-"""A chunk that took less than half of this is followed by one of twice its size: a crash costs
-seconds, and a fast model does not spend its time on writing."""
-CODE = {
-    "profile": ("profile_score", "profile"),
-    "protparam": ("properties",),
-    "substitution": ("similarity",),
-    "identity": ("similarity",),
-    "motifs": ("motifs",),
-    "embedding": ("embedding",),
-}
-"""Modules that compute a prediction; their text is part of the model's version."""
-MODULES = tuple(f"tasks.design.{name}" for name in ("scoring", "predictors", "method", "residues"))
+VECTOR_ROWS = 4_096
+"""Items in memory at once where they have vectors."""
 
-
-def code_of(kind: str) -> tuple[str, ...]:
-    """Names of the modules that decide the numbers of a predictor."""
-    return tuple(
-        f"tasks.design.{name}" for name in ("predictors", "method", "residues", *CODE[kind])
-    )
-
-
-def model_version(kind: str) -> str:
-    """Version of a predictor: what it says of itself, and the text of its code."""
-    return f"{predictors.METHODS[kind].version}+{source_digest(code_of(kind))[:12]}"
-
-
-def model_key(stage: PredictStage, parent: str, profile: Profile | None) -> ModelKey:
-    """What decides a prediction besides the sequence: the model, its settings, its code."""
-    method = predictors.METHODS[stage.with_.kind]
-    settings_ = stage.with_.model_dump(mode="json", exclude={"prefix"})
-    if method.needs_parent:
-        settings_["parent"] = parent
-    if method.needs_profile and profile is not None:
-        settings_["profile"] = hashlib.sha256(profile.hmm).hexdigest()
-    return ModelKey.of(
-        model=stage.with_.kind,
-        action="predict",
-        params=settings_,
-        version=model_version(stage.with_.kind),
-    )
-
-
-def stored(stage: PredictStage, needs: list[StageResult], parent: str) -> tuple[int, int, int]:
-    """Items that the stage gets; their distinct sequences in the store, and those to compute."""
-    items = union(need.items for need in needs)
-    asked = distinct(items, stage.chain)
-    store = PredictionStore(engine(), settings().storage)
-    key = model_key(stage, parent, profile_of(needs))
-    missing = store.missing(key, asked.digests)
-    return len(asked.items), int((~missing).sum()), int(missing.sum())
-
-
-def predicted(
-    stage: PredictStage, asked: "Distinct", parent: str, profile: Profile | None
-) -> tuple[pd.DataFrame, NDArray[np.object_], int]:
-    """Values and errors of distinct sequences, and how many of them the store knew."""
-    key = model_key(stage, parent, profile)
-    store = PredictionStore(engine(), settings().storage)
-    known = store.get(key, asked.digests)
-    found = known.pop("found").to_numpy()
-    missing = np.flatnonzero(~found)
-    errors = np.full(len(asked.digests), "", dtype=object)
-    parts, places = [known[found]], [np.flatnonzero(found)]
-    for rows, frame in _computed(stage, asked, missing, parent, profile):
-        errors[rows] = frame.pop("error")
-        good = (errors[rows] == "").astype(bool)
-        store.put(key, [asked.digests[row] for row in rows[good]], frame[good])
-        parts.append(frame)
-        places.append(rows)
-    columns = list(predictors.METHODS[stage.with_.kind].columns)
-    renamed = dict(zip(columns, predictors.output_columns(stage.with_), strict=True))
-    filled = [part for part in parts if len(part)]
-    if not filled:  # no item at all: the columns with their types
-        bare = stage.with_.model_copy(update={"prefix": ""})
-        filled = [predictors.predict(bare, [], parent=parent or None, profile=profile)]
-        places = [np.empty(0, np.int64)]
-    values = pd.concat(filled)[columns]
-    values = values.take(np.argsort(np.concatenate(places))).reset_index(drop=True)
-    return values.rename(columns=renamed), errors, int(found.sum())
-
-
-def _computed(
-    stage: PredictStage,
-    asked: "Distinct",
-    missing: NDArray[np.int64],
-    parent: str,
-    profile: Profile | None,
-) -> Iterator[tuple[NDArray[np.int64], pd.DataFrame]]:
-    """What the model says about the sequences at the places `missing`, chunk by chunk."""
-    bare = stage.with_.model_copy(update={"prefix": ""})
-    progress = Progress(stage.name, len(missing))
-    start, size = 0, CHUNK
-    while start < len(missing):
-        began = time.monotonic()
-        rows = missing[start : start + size]
-        chunk = asked.sequences.take(rows).tolist()
-        yield rows, predictors.predict(bare, chunk, parent=parent or None, profile=profile)
-        progress.advance(len(rows))
-        start += size
-        if 2 * (time.monotonic() - began) < QUICK_S:
-            size = min(2 * size, LARGEST_CHUNK)
+Pieces = Iterator[tuple[NDArray[np.int64], pd.DataFrame]]
+"""Places of distinct inputs, and the rows of the items that hold them."""
 
 
 @dataclass(frozen=True, slots=True)
-class Distinct:
-    """The distinct sequences of some items, in order of appearance."""
+class Part:
+    """Answers for some of the distinct inputs."""
+
+    places: NDArray[np.int64]
+    frame: pd.DataFrame
+    """As they are stored, one row for each place."""
+    errors: Sequence[str]
+    """"" or why there is no value, one for each place."""
+    texts: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
+    """Further columns, of texts too long for a table."""
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """What a stage adds to some items, made from what is stored of them."""
+
+    frame: pd.DataFrame
+    errors: Sequence[str]
+    """"" or why the answer is of no use, one for each row."""
+    further: pd.DataFrame | None = None
+    """A table beside the items; its column `row` counts the rows of `frame`."""
+
+
+class Predictor(Protocol):
+    """What gives values for inputs, on this machine or far away."""
+
+    key: ModelKey
+    fields: tuple[str, ...]
+    """Columns of the items that it reads."""
+    vector_columns: frozenset[str]
+
+    def digests(self, frame: pd.DataFrame) -> Sequence[str]:
+        """What tells equal inputs, one for each row of `fields`."""
+        ...
+
+    def compute(self, pieces: Pieces) -> Generator[Part]:
+        """Answers for all pieces: places of inputs, and the rows of `fields` that hold them."""
+        ...
+
+    def columns(self, stored: pd.DataFrame) -> Columns:
+        """The columns of items, from rows of the store; where `found` is False they are missing."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The distinct inputs of some items, in order of appearance."""
 
     items: NDArray[np.int64]
-    sequences: pd.Series
     digests: list[str]
     inverse: NDArray[np.int64]
-    """Where each item's sequence stands among the distinct ones."""
+    """Where each item's input stands among the distinct ones."""
+    first: NDArray[np.int64]
+    """Row of the first item with each distinct input; increasing."""
 
 
-def distinct(items: Items, chain: str) -> Distinct:
-    """The distinct sequences in the column `chain` of the items that are alive."""
-    if chain == "sequence":  # its digests are there already
-        table = load(items, [chain, "digest"])
-        digests = table["digest"]
-    else:
-        table = load(items, [chain]).fillna({chain: ""})  # an empty one fails, with the reason
-        digests = pd.Series(sequence_digests(table[chain].tolist()), dtype=str)
-    inverse, unique = pd.factorize(digests)
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What a predict stage adds to its items."""
+
+    count: int
+    cached: int
+    computed: int
+    columns: Table
+    losses: pd.DataFrame
+    further: Table | None
+
+
+def asked_of(predictor: Predictor, items: Items) -> Asked:
+    """The distinct inputs of the items that are alive."""
+    # the digests of sequences are there already
+    known = predictor.fields == ("sequence",)
+    numbers, parts = [], []
+    for frame in iter_load(items, ["digest"] if known else predictor.fields):
+        numbers.append(frame["item"].to_numpy())
+        parts.append(frame["digest"] if known else pd.Series(predictor.digests(frame), dtype=str))
+    inverse, unique = pd.factorize(pd.concat(parts))
     first = np.unique(inverse, return_index=True)[1]
-    sequences = table[chain].take(first).reset_index(drop=True)
-    return Distinct(table["item"].to_numpy(), sequences, unique.tolist(), inverse.astype(np.int64))
+    return Asked(np.concatenate(numbers), unique.tolist(), inverse.astype(np.int64), first)
 
 
-def profile_of(needs: Sequence[StageResult]) -> Profile | None:
-    """The profile among the results that a stage needs, if there is one."""
-    for need in needs:
-        if need.artifact is not None and "hmm" in need.artifact.columns:
-            row = read_table(need.artifact).iloc[0]
-            hmm = row["hmm"].encode("ascii")
-            return Profile(hmm, row["alignment"], float(row["effective_sequences"]))
-    return None
+def prediction_store() -> PredictionStore:
+    """The store of this installation."""
+    return PredictionStore(engine(), settings().storage)
+
+
+def stored(predictor: Predictor, items: Items) -> tuple[int, int, int]:
+    """Items that a stage gets; their distinct inputs in the store, and those it lacks."""
+    asked = asked_of(predictor, items)
+    missing = prediction_store().missing(predictor.key, asked.digests)
+    return len(asked.items), int((~missing).sum()), int(missing.sum())
+
+
+def score(stage: str, items: Items, predictor: Predictor, stop_on_error: bool) -> Scored:
+    """The columns of a predict stage for its items.
+
+    Raises:
+        InputError: An item failed, and `stop_on_error` is set.
+    """
+    asked = asked_of(predictor, items)
+    missing = np.flatnonzero(prediction_store().missing(predictor.key, asked.digests))
+    failed = _complete(stage, items, predictor, asked, missing=missing, stop_on_error=stop_on_error)
+    reasons: dict[int, str] = {}
+    made: list[Table] = []
+    storage = Storage(settings().storage)
+    with ExitStack() as stack:
+        writer, done = stack.enter_context(storage.table_writer(predictor.vector_columns))
+        beside: TableWriter | None = None
+        for rows, columns in _read_back(predictor, asked, failed):
+            numbers = asked.items[rows]
+            columns.frame.insert(0, "item", numbers)
+            writer.write(columns.frame)
+            reasons.update({int(numbers[n]): why for n, why in enumerate(columns.errors) if why})
+            if columns.further is not None:
+                if beside is None:
+                    beside, made = stack.enter_context(storage.table_writer())
+                table = columns.further
+                table.insert(0, "item", numbers[table.pop("row")])
+                beside.write(table)
+    if stop_on_error and reasons:
+        item, reason = next(iter(reasons.items()))
+        _stop(stage, items, int(np.searchsorted(asked.items, item)), reason)
+    lost = np.fromiter(reasons, np.int64, len(reasons))
+    return Scored(
+        count=len(asked.items),
+        cached=len(asked.digests) - len(missing),
+        computed=len(missing),
+        columns=done[0],
+        losses=attrition.losses_from_failures(stage, lost, list(reasons.values())),
+        further=made[0] if made else None,
+    )
+
+
+def _complete(
+    stage: str,
+    items: Items,
+    predictor: Predictor,
+    asked: Asked,
+    *,
+    missing: NDArray[np.int64],
+    stop_on_error: bool,
+) -> dict[int, str]:
+    """Fill the store; place of each input that failed -> why."""
+    failed: dict[int, str] = {}
+    store, progress = prediction_store(), Progress(stage, len(missing))
+    pieces = _pieces(items, predictor.fields, asked, missing)
+    with closing(predictor.compute(pieces)) as parts:
+        for part in parts:
+            good = np.array([not error for error in part.errors], dtype=bool)
+            texts = {
+                name: [text for text, keep in zip(column, good, strict=True) if keep]
+                for name, column in part.texts.items()
+            }
+            digests = [asked.digests[place] for place in part.places[good]]
+            store.put(predictor.key, digests, part.frame[good], texts)
+            bad = np.flatnonzero(~good).tolist()
+            failed.update({int(part.places[n]): part.errors[n] for n in bad})
+            progress.advance(len(part.places))
+            if stop_on_error and bad:
+                place = part.places[bad[0]]
+                _stop(stage, items, int(asked.first[place]), part.errors[bad[0]])
+    return failed
+
+
+def _pieces(
+    items: Items, fields: Sequence[str], asked: Asked, missing: NDArray[np.int64]
+) -> Pieces:
+    """The inputs at the places `missing`, piece by piece."""
+    if not len(missing):
+        return
+    rows, start = asked.first[missing], 0
+    for frame in iter_load(items, fields):
+        begin, end = np.searchsorted(rows, [start, start + len(frame)])
+        if begin < end:
+            yield missing[begin:end], frame.iloc[rows[begin:end] - start]
+        start += len(frame)
+
+
+def _read_back(
+    predictor: Predictor, asked: Asked, failed: Mapping[int, str]
+) -> Iterator[tuple[slice, Columns]]:
+    """The columns of all items, some rows at a time; at least once."""
+    store = prediction_store()
+    size = VECTOR_ROWS if predictor.vector_columns else BATCH_ROWS
+    for start in range(0, max(len(asked.items), 1), size):
+        rows = slice(start, start + size)
+        places, inverse = np.unique(asked.inverse[rows], return_inverse=True)
+        known = store.get(predictor.key, [asked.digests[place] for place in places])
+        known = known.take(inverse).reset_index(drop=True)
+        columns = predictor.columns(known)
+        reasons = [
+            failed.get(int(place), why)
+            for place, why in zip(asked.inverse[rows], columns.errors, strict=True)
+        ]
+        lost = [why for why, found in zip(reasons, known[FOUND], strict=True) if not (found or why)]
+        if lost:
+            raise SeqloomError(
+                f"{predictor.key.model}: {len(lost)} values are gone from the prediction store; "
+                "expected nobody to remove them during a run"
+            )
+        yield rows, Columns(columns.frame, reasons, columns.further)
+
+
+def _stop(stage: str, items: Items, row: int, reason: str) -> None:
+    identifier = load(items, ["id"])["id"][row]
+    raise InputError(f"stage {stage!r}, {identifier}: {reason}")

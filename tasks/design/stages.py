@@ -13,15 +13,23 @@ import pandas as pd
 from numpy.typing import NDArray
 from prefect import Task
 
-from blocks.errors import InputError
 from blocks.prediction_key import sequence_digests
 from blocks.programs import run_program
 from blocks.settings import settings
 from blocks.storage import FileRef, Storage, Table, iter_table, open_uri
 from tasks import attrition
-from tasks.design import diversity, filter_params, filters, generators, ranking, scoring
+from tasks.design import (
+    diversity,
+    filter_params,
+    filters,
+    generators,
+    local_predictor,
+    ranking,
+    scoring,
+)
 from tasks.design.cluster_params import IdentityParams
 from tasks.design.graph import RANK_COLUMNS
+from tasks.design.local_predictor import LocalPredictor
 from tasks.design.mmseqs import mmseqs_argv
 from tasks.design.model import (
     ClusterStage,
@@ -34,6 +42,7 @@ from tasks.design.model import (
     SequenceInput,
 )
 from tasks.design.profile import build_profile
+from tasks.design.scoring import Predictor
 from tasks.design.sequence_clusters import cluster_sequences
 from tasks.design.vector_clusters import cluster_present
 from tasks.design.verdicts import rank_verdict
@@ -167,7 +176,7 @@ def generate(
 ) -> StageResult:
     """New sequences; `ordinal` is the source's place in the run, which numbers its items."""
     made = generators.generate(
-        stage.with_, parent=parent or None, profile=scoring.profile_of(needs), seed=seed
+        stage.with_, parent=parent or None, profile=local_predictor.profile_of(needs), seed=seed
     )
     made = made.rename(columns={"score": "generator_score"})
     made.insert(0, "id", [f"{stage.name}-{n:06d}" for n in range(1, len(made) + 1)])
@@ -182,7 +191,7 @@ def generate(
     )
 
 
-@compute(*scoring.MODULES)
+@compute(*local_predictor.MODULES)
 def predict(
     stage: PredictStage,
     needs: list[StageResult],
@@ -191,32 +200,30 @@ def predict(
     stop_on_error: bool,
 ) -> StageResult:
     """The model's columns for each item, from the store where it knows them."""
+    model = LocalPredictor(stage, parent, local_predictor.profile_of(needs))
+    return _scored(stage, needs, model, stop_on_error)
+
+
+def _scored(
+    stage: PredictStage, needs: list[StageResult], predictor: Predictor, stop_on_error: bool
+) -> StageResult:
     items = union(need.items for need in needs)
-    asked = scoring.distinct(items, stage.chain)
-    values, errors, cached = scoring.predicted(stage, asked, parent, scoring.profile_of(needs))
-    count, computed = len(asked.items), len(asked.digests) - cached
-    reasons = errors[asked.inverse]
-    failed = reasons != ""
-    if stop_on_error and failed.any():
-        first = int(np.argmax(failed))
-        identifier = load(items, ["id"])["id"][first]
-        raise InputError(f"stage {stage.name!r}, {identifier}: {reasons[first]}")
-    slab = values.take(asked.inverse).reset_index(drop=True)
-    slab.insert(0, "item", asked.items)
-    losses = attrition.losses_from_failures(stage.name, asked.items[failed], reasons[failed])
+    made = scoring.score(stage.name, items, predictor, stop_on_error)
+    failed = len(made.losses)
     run_logger().info(
         "%s: %d items, %d distinct, %d from the store, %d computed, %d failed",
-        stage.name, count, len(asked.digests), cached, computed, failed.sum(),
+        stage.name, made.count, made.cached + made.computed, made.cached, made.computed, failed,
     )  # fmt: skip
     return StageResult(
         stage=stage.name,
-        items=items.plus(columns=storage().write_table(slab), losses=_stored(losses)),
+        items=items.plus(columns=made.columns, losses=_stored(made.losses)),
+        artifact=made.further,
         counts=Counts(
-            items_in=count,
-            items_out=int(count - failed.sum()),
-            items_failed=int(failed.sum()),
-            cached=cached,
-            computed=computed,
+            items_in=made.count,
+            items_out=made.count - failed,
+            items_failed=failed,
+            cached=made.cached,
+            computed=made.computed,
         ),
     )
 

@@ -127,7 +127,6 @@ def test_what_is_asked_for_in_several_statements_is_put_together(
 def test_nothing_is_found_of_an_unknown_model(store: PredictionStore) -> None:
     assert store.missing(KEY, [A, B]).tolist() == [True, True]
     assert store.get(KEY, [A]).to_dict("list") == {"found": [False]}
-    assert store.get_structures(KEY, [A])["found"].tolist() == [False]
 
 
 def test_nothing_asked_for_is_nothing_found(store: PredictionStore) -> None:
@@ -220,40 +219,60 @@ def test_numbers_and_arrays_do_not_share_a_column(store: PredictionStore) -> Non
         store.put(KEY, [B], pd.DataFrame({"x": [np.ones(2)]}))
 
 
-@pytest.mark.parametrize("form", ["pdb", "cif"])
-def test_structures_come_back_with_their_confidence(store: PredictionStore, form: Any) -> None:
-    store.put_structures(KEY, [A, B], ["ATOM A\n", "ATOM B\n"], form, plddt=[0.5, 0.75])
-    store.put_structures(KEY, [B, C], ["other\n", "ATOM A\n"], form, plddt=[0.1, 0.5])
+PDB, CIF = "HEADER    fold\nATOM      1  CA  ALA\n", "data_fold\nloop_\n_atom_site.id\n"
 
-    found = store.get_structures(KEY, [B, sequence_digest("D"), A, C])
 
-    assert found["structure"].tolist() == ["ATOM B\n", None, "ATOM A\n", "ATOM A\n"]
-    assert found["format"].tolist() == [form, None, form, form]
+def put_texts(
+    store: PredictionStore, digests: list[str], texts: list[str | None], key: ModelKey = KEY
+) -> None:
+    store.put(key, digests, pd.DataFrame(index=range(len(digests))), {"fold": texts})
+
+
+def test_long_texts_lie_in_files_whose_names_tell_what_they_are(store: PredictionStore) -> None:
+    put_texts(store, [A, B, C], [PDB, CIF, "other\n"])
+    put_texts(store, [A], ["not this one"])
+
+    found = store.get(KEY, [B, sequence_digest("D"), A, C])
+
     assert found["found"].tolist() == [True, False, True, True]
-    np.testing.assert_array_equal(found["plddt"], [0.75, np.nan, 0.5, 0.5])
+    assert store.texts(found["fold"]) == [CIF, None, PDB, "other\n"]
+    names = [name and name.split(".", 1)[1] for name in found["fold"]]
+    assert names == ["cif.gz", None, "pdb.gz", "txt.gz"]
     assert not store.missing(KEY, [A, B, C]).any()
 
 
-def test_confidence_may_be_given_per_residue(store: PredictionStore) -> None:
-    store.put_structures(KEY, [A], ["ATOM\n"], plddt=[np.array([0.5, 0.25])])
+def test_a_row_may_have_no_text(store: PredictionStore) -> None:
+    put_texts(store, [A, B], [None, PDB])
 
-    assert store.get_structures(KEY, [A])["plddt"][A].tolist() == [0.5, 0.25]
+    assert store.texts(store.get(KEY, [A, B])["fold"]) == [None, PDB]
+    assert not store.missing(KEY, [A]).any()
 
 
-def test_structures_must_match_their_digests(store: PredictionStore) -> None:
-    with pytest.raises(InputError, match="1 texts in format 'pdb' for 2 digests"):
-        store.put_structures(KEY, [A, B], ["ATOM\n"])
+def test_texts_stand_beside_numbers_and_arrays(store: PredictionStore) -> None:
+    frame = pd.DataFrame({"plddt": [0.5], "v": pd.Series([np.ones(2)], dtype=object)})
+    store.put(KEY, [A], frame, {"fold": [PDB]})
+
+    found = store.get(KEY, [A])
+
+    assert found["plddt"].tolist() == [0.5]
+    assert found["v"][A].tolist() == [1, 1]
+    assert store.texts(found["fold"]) == [PDB]
+
+
+def test_texts_must_match_their_digests(store: PredictionStore) -> None:
+    with pytest.raises(InputError, match="2 rows with columns .* for 2 digests; expected as many"):
+        put_texts(store, [A, B], ["ATOM\n"])
 
 
 def test_storage_and_database_move_together(engine: sa.Engine, tmp_path: Path) -> None:
-    PredictionStore(engine, str(tmp_path / "a")).put_structures(KEY, [A], ["ATOM\n"])
+    put_texts(PredictionStore(engine, str(tmp_path / "a")), [A], [PDB])
     (tmp_path / "a").rename(tmp_path / "b")
 
-    found = PredictionStore(engine, str(tmp_path / "b")).get_structures(KEY, [A])
+    moved = PredictionStore(engine, str(tmp_path / "b"))
 
-    assert found["structure"].tolist() == ["ATOM\n"]
+    assert moved.texts(moved.get(KEY, [A])["fold"]) == [PDB]
     with pytest.raises(InputError, match="a stored prediction is gone"):
-        PredictionStore(engine, str(tmp_path / "a")).get_structures(KEY, [A])
+        PredictionStore(engine, str(tmp_path / "a")).texts(moved.get(KEY, [A])["fold"])
 
 
 @pytest.mark.tool
@@ -263,26 +282,25 @@ def test_arrays_and_structures_may_lie_on_s3(s3_server: str, tmp_path: Path) -> 
     cells = [np.arange(6.0).reshape(2, 3), None, np.ones(1)]
     store.put(KEY, [A, B, C], pd.DataFrame({"v": pd.Series(cells, dtype=object)}))
     fold = ModelKey.of("fold", "predict", {}, "1")
-    store.put_structures(fold, [A, B], ["ATOM A\n", "ATOM B\n"], plddt=[np.ones(2), np.zeros(3)])
+    put_texts(store, [A, B], [PDB, CIF], fold)
 
     again = PredictionStore(engine, f"{s3_server}/predictions/")
     vectors = again.get(KEY, [C, A, B])["v"]
-    structures = again.get_structures(fold, [B, C, A])
+    structures = again.texts(again.get(fold, [B, C, A])["fold"])
 
     assert [None if v is None else v.tolist() for v in vectors] == [
         [1],
         [[0, 1, 2], [3, 4, 5]],
         None,
     ]
-    assert structures["structure"].tolist() == ["ATOM B\n", None, "ATOM A\n"]
-    assert structures["plddt"][B].tolist() == [0, 0, 0]
+    assert structures == [CIF, None, PDB]
     assert not list(tmp_path.glob("**/*.parquet"))
 
 
 def test_figures_count_what_is_stored_per_model(store: PredictionStore) -> None:
     other = ModelKey.of("fold", "predict", {}, "1")
     store.put(KEY, [A, B], pd.DataFrame({"x": [1.5, 2.5]}))
-    store.put_structures(other, [A], ["ATOM\n"])
+    put_texts(store, [A], [PDB], other)
 
     found = store.figures().drop(columns="created_at").to_dict("records")
 
@@ -317,7 +335,7 @@ def test_rows_are_written_by_digest_so_that_two_writers_never_wait_in_a_circle(
     vectors = pd.Series([np.ones(1)] * 20, dtype=object)
 
     store.put(KEY, digests, pd.DataFrame({"v": vectors}))
-    store.put_structures(ModelKey.of("fold", "predict", {}, "1"), digests, ["ATOM\n"] * 20)
+    put_texts(store, digests, [PDB] * 20, ModelKey.of("fold", "predict", {}, "1"))
 
     assert written == [sorted(digests)] * 4
 

@@ -20,7 +20,7 @@ from blocks.storage import iter_table
 from deployments.local import deploy_all, worker
 from flows.design import design, plan
 from tasks import items
-from tasks.design import delivery, scoring
+from tasks.design import delivery, local_predictor
 from tasks.design.model import DesignParams
 
 pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("prefect_server")]
@@ -288,7 +288,7 @@ def test_more_clusters_than_are_left_are_as_many_as_are_left():
 
 def test_code_of_a_predictor_is_part_of_its_stages_key(monkeypatch):
     first = design(small(seed=17))
-    monkeypatch.setattr(scoring, "source_digest", lambda _: "changed")
+    monkeypatch.setattr(local_predictor, "source_digest", lambda _: "changed")
 
     again = design(small(seed=17))
 
