@@ -86,6 +86,12 @@ class PredictionStore:
             return self.files.read_vectors(places)
         return [None if place is None else place[0] for place in places]
 
+    def columns(self, key: ModelKey) -> list[str]:
+        """Names of all columns that are stored of a model."""
+        with reading(self.engine) as connection:
+            model = tables.find_model(connection, key)
+        return [] if model is None else list(model[1])
+
     def put(
         self,
         key: ModelKey,

@@ -15,7 +15,9 @@ from tasks.dag import plan_text
 from tasks.design import conclusion, graph
 from tasks.design.delivery import DesignResult
 from tasks.design.model import DesignParams
-from tasks.design.planning import call_of, plan_frame, prepare, preview
+from tasks.design.planning import Prepared, call_of, prepare
+from tasks.design.previewing import plan_frame, preview
+from tasks.design.remote_stages import remote_models
 from tasks.policies import WaitedFor, finished, pipeline, run_logger, start
 from tasks.results import require_writable
 
@@ -42,20 +44,26 @@ def design(params: DesignParams) -> DesignResult:
         return DesignResult(plan=tuple(frame.to_dict("records")))
     require_writable(settings().results)
     announce_text("design-plan", "Execution plan", text)
-    futures: dict[str, WaitedFor] = {}
-    for stage in run.ordered:
-        call = call_of(stage, [futures[name] for name in stage.needs], run)
-        if call is None:
-            futures[stage.name] = run.inputs[stage.name]
-        else:
-            futures[stage.name] = start(call.task, stage.name, call.arguments, params.refresh)
-    ended = finished(futures)
+    with remote_models(params.budget):
+        ended = finished(_started(run))
     finish = conclusion.deliver.with_options(task_run_name="write results")
     delivered = finish(params, run.parent, dict(run.digests), started, ended)
     announce_table("design-top", "Top designs", delivered.top)
     announce_table("design-attrition", "Where items were lost", delivered.funnel)
     announce_link("design-page", "The page of this run", delivered.result.page)
     return delivered.result
+
+
+def _started(run: Prepared) -> dict[str, WaitedFor]:
+    """All stages, each waiting for what it needs."""
+    futures: dict[str, WaitedFor] = {}
+    for stage in run.ordered:
+        call = call_of(stage, [futures[name] for name in stage.needs], run)
+        if call is None:
+            futures[stage.name] = run.inputs[stage.name]
+        else:
+            futures[stage.name] = start(call.task, stage.name, call.arguments, run.params.refresh)
+    return futures
 
 
 def plan(params: DesignParams) -> tuple[str, pd.DataFrame]:

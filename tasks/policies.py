@@ -2,14 +2,15 @@
 
 @compute("tasks.design.filters")   deterministic; cached on its inputs and on the code named
 @external_tool("tasks.…")          a program: as above, one more try when it was not its fault
-@remote                            a service: tried again, but only on TransientError
+@remote                            a service, asked item by item through the prediction store
+@remote("tasks.…")                 a service whose answer is kept as a whole
 @delivery                          writes a run's own folder: never answered from a cache
 @pipeline("design")                a flow with its record in the ledger
 """
 
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -85,7 +86,7 @@ def compute(*modules: str) -> Callable[[Callable[P, R]], Task[P, R]]:
     Two runs that want the same result at the same time compute it once: the second one waits for
     the first and takes what it stored.
     """
-    return _stored(modules, retry_delay_s=5)
+    return _stage(modules, retries=1, retry_delay_seconds=5)
 
 
 def external_tool(*modules: str) -> Callable[[Callable[P, R]], Task[P, R]]:
@@ -94,45 +95,47 @@ def external_tool(*modules: str) -> Callable[[Callable[P, R]], Task[P, R]]:
     The tag `external-tool` lets the server bound how many run at once. The time limit is the
     program's own (`blocks.programs`): Prefect's does not stop a running one.
     """
-    return _stored(modules, retry_delay_s=30, tags=["external-tool"])
+    return _stage(modules, retries=1, retry_delay_seconds=30, tags=["external-tool"])
 
 
-def _stored(
-    modules: tuple[str, ...], *, retry_delay_s: int, tags: Sequence[str] = ()
-) -> Callable[[Callable[P, R]], Task[P, R]]:
-    cached = Content(modules=modules).configure(
-        isolation_level=IsolationLevel.SERIALIZABLE,
-        lock_manager=FlockLockManager(Path(PREFECT_LOCAL_STORAGE_PATH.value()) / "locks"),
+def remote(*modules: str) -> Callable[[Callable[P, R]], Task[P, R]]:
+    """A stage that calls a service; tried again only where that can help.
+
+    Without modules it is never answered from a stored result: what it got lies in the prediction
+    store, item by item, and what failed is asked again. With modules its result is kept as a
+    whole, as that of `compute`.
+    """
+    return _stage(
+        modules,
+        retries=3,
+        retry_delay_seconds=exponential_backoff(backoff_factor=4),
+        retry_jitter_factor=0.5,
+        tags=["remote"],
     )
+
+
+def _stage(
+    modules: tuple[str, ...],
+    **options: Any,  # noqa: ANN401 -- those of a task
+) -> Callable[[Callable[P, R]], Task[P, R]]:
+    policy: CachePolicy = NO_CACHE
+    if modules:
+        policy = Content(modules=modules).configure(
+            isolation_level=IsolationLevel.SERIALIZABLE,
+            lock_manager=FlockLockManager(Path(PREFECT_LOCAL_STORAGE_PATH.value()) / "locks"),
+        )
 
     def decorate(stage: Callable[P, R]) -> Task[P, R]:
         return task(
-            cache_policy=cached,
+            cache_policy=policy,
             persist_result=True,
             result_serializer="json",
-            retries=1,
-            retry_delay_seconds=retry_delay_s,
             retry_condition_fn=only_if_transient,
-            tags=tags,
+            **options,
             **recording.TASK_HOOKS,
         )(recording.measured(stage))
 
     return decorate
-
-
-def remote(stage: Callable[P, R]) -> Task[P, R]:
-    """A stage that calls a service; what it got lies in the prediction store, item by item."""
-    return task(
-        cache_policy=NO_CACHE,
-        persist_result=True,
-        result_serializer="json",
-        retries=3,
-        retry_delay_seconds=exponential_backoff(backoff_factor=4),
-        retry_jitter_factor=0.5,
-        retry_condition_fn=only_if_transient,
-        tags=["remote"],
-        **recording.TASK_HOOKS,
-    )(recording.measured(stage))
 
 
 def delivery(stage: Callable[P, R]) -> Task[P, R]:

@@ -2,7 +2,8 @@
 
 from typing import Literal
 
-from tasks.design import predictors
+from tasks.design import extraction, predictors
+from tasks.design.biolm_predict import BiolmPredict
 from tasks.design.filter_params import (
     AllOfFilter,
     AlphabetFilter,
@@ -16,9 +17,17 @@ from tasks.design.filter_params import (
     TopFilter,
     columns_added,
 )
-from tasks.design.model import ClusterStage, FilterStage, PredictStage, RankStage, StageParams
+from tasks.design.model import (
+    ClusterStage,
+    FilterStage,
+    GenerateStage,
+    PredictStage,
+    RankStage,
+    StageParams,
+)
+from tasks.design.remote_generation import BiolmGenerate
 
-Kind = Literal["text", "numbers", "vectors"]
+Kind = Literal["text", "numbers", "vectors", "structures"]
 KINDS: dict[str, Kind] = {
     **dict.fromkeys(("id", "description", "sequence", "digest", "source"), "text"),
     **dict.fromkeys(("method", "mutations", "wild_type", "mutant", "parents"), "text"),
@@ -30,13 +39,22 @@ KINDS: dict[str, Kind] = {
 
 def kinds_given(stage: StageParams) -> dict[str, Kind]:
     """Columns that a predictor, a filter or a cluster gives -> what they hold."""
+    kinds: dict[str, Kind]
     match stage:
+        case PredictStage(with_=BiolmPredict() as remote):
+            kinds = dict(extraction.kinds(remote.columns))
+            return {remote.prefix + name: kind for name, kind in kinds.items()}
         case PredictStage():
-            method = predictors.METHODS[stage.with_.kind]
-            kinds: dict[str, Kind] = dict.fromkeys(method.columns, "numbers")
+            method = predictors.method_of(stage.with_)
+            kinds = dict.fromkeys(method.columns, "numbers")
             kinds |= dict.fromkeys(method.text_columns, "text")
             kinds |= dict.fromkeys(method.vector_sizes, "vectors")
             return {stage.with_.prefix + name: kind for name, kind in kinds.items()}
+        case GenerateStage(with_=BiolmGenerate() as remote):
+            return {
+                **dict.fromkeys(remote.chains, "text"),
+                **dict.fromkeys(remote.numbers, "numbers"),
+            }
         case FilterStage():
             return dict.fromkeys(columns_added(stage.with_), "numbers")
         case ClusterStage():
@@ -48,6 +66,8 @@ def kinds_given(stage: StageParams) -> dict[str, Kind]:
 def kinds_needed(stage: StageParams) -> list[tuple[str, Kind]]:
     """Columns that a stage can only use if they hold one kind of value."""
     match stage:
+        case PredictStage(with_=BiolmPredict() as remote) if remote.item_fields:
+            return []
         case PredictStage():
             return [(stage.chain, "text")]
         case FilterStage():

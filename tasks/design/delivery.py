@@ -61,6 +61,10 @@ class StageRow:
     seconds: float = 0.0
     exact: bool = True
     """Whether the figures are what a run does, or bounds."""
+    requests: int | None = None
+    """Requests to a remote model; None for a stage of this machine."""
+    least_s: float = 0.0
+    """Time that the rate limit of a remote model takes."""
 
 
 @dataclass(frozen=True, slots=True)

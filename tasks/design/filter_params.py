@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self, TypeAlias
 from pydantic import Field, field_validator, model_validator
 
 from blocks.errors import InputError
+from tasks.design.column_names import RESERVED
 from tasks.design.selection import Metric
 from tasks.expression import compile_expression
 from tasks.parameters import Params
@@ -12,11 +13,6 @@ from tasks.parameters import Params
 ColumnName = Annotated[str, Field(min_length=1, max_length=200)]
 Letters = Annotated[str, Field(pattern=r"^[A-Z*]+$")]
 Position = Annotated[int, Field(ge=1, le=100_000)]
-RESERVED = frozenset(
-    {"item", "id", "description", "sequence", "length", "digest", "source"}
-    | {"outcome", "lost_at", "method", "mutations", "parent", "rank"}
-)
-"""Columns of a run that no filter may give."""
 LETTERS = {"protein": "ACDEFGHIKLMNPQRSTVWY", "dna": "ACGT", "rna": "ACGU"}
 """Unambiguous letters."""
 

@@ -1,9 +1,7 @@
 """All generators of variants: one union of their parameters, one function to run any of them."""
 
-import hashlib
 from typing import Annotated, assert_never
 
-import numpy as np
 import pandas as pd
 from pydantic import Field
 
@@ -11,12 +9,22 @@ from blocks.errors import InputError
 from tasks.design.mutagenesis import MutateParams, SaturateParams, mutate, saturate
 from tasks.design.profile import Profile
 from tasks.design.recombination import EmitParams, RecombineParams, emit, recombine
+from tasks.design.remote_generation import BiolmGenerate
+from tasks.design.remote_logits import BiolmResample
+from tasks.design.remote_saturation import BiolmSaturate
 from tasks.design.resampling import ResampleParams, resample
 from tasks.design.residue_models import ProfileModel
-from tasks.design.variants import checked_parent
+from tasks.design.variants import checked_parent, random_numbers
 
 GeneratorParams = Annotated[
-    ResampleParams | EmitParams | MutateParams | SaturateParams | RecombineParams,
+    ResampleParams
+    | EmitParams
+    | MutateParams
+    | SaturateParams
+    | RecombineParams
+    | BiolmResample
+    | BiolmGenerate
+    | BiolmSaturate,
     Field(discriminator="kind"),
 ]
 COLUMNS = ("sequence", "method", "mutations", "temperature", "score")
@@ -44,7 +52,7 @@ def generate(
     Raises:
         InputError: The generator lacks a parent or a profile, or its settings do not fit them.
     """
-    rng = np.random.default_rng([seed, _digest(params)])
+    rng = random_numbers(params, seed)
     match params:
         case ResampleParams():
             text, model = checked_parent(_given(params, parent)), _of(params, profile)
@@ -57,25 +65,31 @@ def generate(
             return saturate(params, _given(params, parent), profile)
         case RecombineParams():
             return recombine(params, _of(params, profile), parent, rng)
+        case BiolmResample() | BiolmGenerate() | BiolmSaturate():
+            raise InputError(f"generator {params.kind!r}: asks a service; expected a local one")
         case _:
             assert_never(params)
 
 
 def needs_parent(params: GeneratorParams) -> bool:
     """Whether the generator changes a parent."""
-    return isinstance(params, ResampleParams | MutateParams | SaturateParams)
+    if isinstance(params, BiolmGenerate):
+        return params.from_parent
+    return isinstance(
+        params, ResampleParams | MutateParams | SaturateParams | BiolmResample | BiolmSaturate
+    )
 
 
 def needs_profile(params: GeneratorParams) -> bool:
     """Whether the generator cannot do without a profile."""
     if isinstance(params, SaturateParams):
         return params.scoring == "profile"
-    return not isinstance(params, MutateParams)
+    return isinstance(params, ResampleParams | EmitParams | RecombineParams)
 
 
 def wanted(params: GeneratorParams) -> int | None:
     """How many variants are asked for; None: all there are."""
-    return params.top if isinstance(params, SaturateParams) else params.count
+    return params.top if isinstance(params, SaturateParams | BiolmSaturate) else params.count
 
 
 def provenance_columns(params: GeneratorParams) -> tuple[str, ...]:
@@ -85,8 +99,12 @@ def provenance_columns(params: GeneratorParams) -> tuple[str, ...]:
     """
     own: tuple[str, ...] = ()
     match params:
-        case ResampleParams():
+        case ResampleParams() | BiolmResample():
             own = ("confidence",)
+        case BiolmGenerate():
+            own = (*params.chains, *params.numbers)
+        case BiolmSaturate():
+            own = ("position", "wild_type", "mutant")
         case SaturateParams():
             own = ("position", "wild_type", "mutant", "log_odds", "substitution_score")
         case RecombineParams():
@@ -96,12 +114,6 @@ def provenance_columns(params: GeneratorParams) -> tuple[str, ...]:
         case _:
             assert_never(params)
     return ("method", "mutations", "temperature", "generator_score", *own)
-
-
-def _digest(params: GeneratorParams) -> int:
-    """A number of the parameters, so that stages of one run draw different numbers."""
-    digest = hashlib.sha256(params.model_dump_json().encode()).digest()
-    return int.from_bytes(digest[:8], "big")
 
 
 def _given(params: GeneratorParams, parent: str | None) -> str:

@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 from blocks.errors import InputError, Problem
 from tasks import dag
 from tasks.design import filter_params, predictors, ranking
+from tasks.design.biolm_predict import BiolmPredict
 from tasks.design.column_kinds import KINDS, kinds_given, kinds_needed
+from tasks.design.column_names import RANK_COLUMNS, ROW_COLUMNS
 from tasks.design.generators import needs_parent, needs_profile, provenance_columns
 from tasks.design.model import (
     ClusterStage,
@@ -23,9 +25,6 @@ from tasks.design.profile import ALPHABET
 from tasks.design.residues import sequence_fault
 from tasks.design.variants import ChangeableParams, changeable
 
-ROW_COLUMNS = ("id", "description", "sequence", "length", "digest", "source")
-"""Columns of every source."""
-RANK_COLUMNS = ("rank", "rank_score", "pareto_front", "crowding")
 VECTOR_CLUSTERS = {"kmeans", "hierarchical", "dbscan"}
 
 
@@ -60,6 +59,8 @@ def added_columns(stage: StageParams, input_columns: Sequence[str]) -> tuple[str
 def needed_columns(stage: StageParams) -> set[str]:
     """Columns that a stage reads."""
     match stage:
+        case PredictStage(with_=BiolmPredict() as remote):
+            return set(remote.fields(stage.chain))
         case PredictStage():
             return {stage.chain}
         case FilterStage():
@@ -119,7 +120,7 @@ def parent_faults(stages: Sequence[StageParams], parent: str) -> list[Problem]:
             if not fault:
                 found += _beyond_parent(stage.name, stage.with_, len(parent))
         elif isinstance(stage, PredictStage):
-            method = predictors.METHODS[stage.with_.kind]
+            method = predictors.method_of(stage.with_)
             if method.needs_parent:
                 fault = sequence_fault(parent, method.letters, method.max_length)
         if fault:
@@ -202,7 +203,7 @@ def _requires(stage: StageParams) -> tuple[bool, bool, bool]:
         case GenerateStage():
             return needs_profile(stage.with_), needs_parent(stage.with_), False
         case PredictStage():
-            method = predictors.METHODS[stage.with_.kind]
+            method = predictors.method_of(stage.with_)
             return method.needs_profile, method.needs_parent, False
         case FilterStage():
             return False, filter_params.needs_parent(stage.with_), False

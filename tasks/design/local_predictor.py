@@ -104,6 +104,10 @@ class LocalPredictor:
                 if 2 * (time.monotonic() - began) < QUICK_S:
                     size = min(2 * size, LARGEST_CHUNK)
 
+    def reads(self, known: Sequence[str]) -> None:
+        """All columns."""
+        return
+
     def columns(self, stored: pd.DataFrame) -> Columns:
         """The stored columns under the names asked for."""
         missing = ~stored[FOUND].to_numpy()

@@ -39,4 +39,4 @@ class Method:
     text_columns: frozenset[str] = frozenset()
     """Columns that hold text; all others hold float64, or vectors."""
     vector_sizes: Mapping[str, int] = field(default_factory=dict)
-    """Columns that hold float32 vectors -> their dimension."""
+    """Columns that hold float32 vectors -> their dimension, 0 where it is not known before."""

@@ -6,6 +6,7 @@ from pydantic import ConfigDict, Field, GetJsonSchemaHandler, model_validator
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from tasks.design.budget import Budget
 from tasks.design.cluster_params import ClusterParams
 from tasks.design.diversity import DiversityParams
 from tasks.design.filter_params import FilterParams
@@ -207,6 +208,9 @@ class DesignParams(Params):
     seed: int = Field(1, title="Seed", description="same seed, same designs", ge=0, lt=2**63)
     top: int = Field(
         50, title="Top designs", description="designs shown on the page", ge=1, le=1_000
+    )
+    budget: Budget = Field(
+        Budget(), title="Budget", description="most that may be asked of remote models"
     )
     dry_run: bool = Field(
         False, title="Dry run", description="only count what is stored and what is to compute"

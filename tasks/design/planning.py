@@ -5,17 +5,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-import pandas as pd
-
+from blocks.biolm import connection_of
 from blocks.errors import InputError, InputProblems, Problem
 from blocks.programs import find_program, program_version
 from blocks.settings import settings
 from blocks.storage import FileRef, refer
 from tasks import dag
-from tasks.design import graph, local_predictor, scoring, stages
+from tasks.design import graph, local_predictor, remote_stages, stages
+from tasks.design.biolm_predict import BiolmPredict
 from tasks.design.cluster_params import IdentityParams
-from tasks.design.delivery import StageRow
-from tasks.design.local_predictor import LocalPredictor
 from tasks.design.model import (
     ClusterStage,
     DesignParams,
@@ -29,9 +27,14 @@ from tasks.design.model import (
     SequenceInput,
     StageParams,
 )
-from tasks.design.timing import expected_seconds, known_pace
-from tasks.items import StageResult, column_names, load, union
-from tasks.policies import call, is_cached
+from tasks.design.remote_asking import service_name
+from tasks.design.remote_costs import settings_of
+from tasks.design.remote_generation import BiolmGenerate
+from tasks.design.remote_generators import check_structure
+from tasks.design.remote_model import RemoteSettings
+from tasks.design.remote_saturation import BiolmSaturate
+from tasks.items import StageResult, column_names, load
+from tasks.policies import call
 
 MMSEQS = "mmseqs"
 
@@ -50,6 +53,8 @@ class Prepared:
     """Sequence of the parent, "" if there is none."""
     inputs: Mapping[str, StageResult]
     """The loaded sequences of each stage that reads a file, by the stage's name."""
+    structures: Mapping[str, FileRef]
+    """The structure file of each generator that sends one, by the stage's name."""
     digests: Mapping[str, str]
     """URI and digest of each file that was read."""
 
@@ -94,11 +99,31 @@ def prepare(params: DesignParams) -> Prepared:
             _stop_if([*graph.faults(params, columns), *graph.parent_faults(params.stages, parent)])
     if not found:
         _stop_if(_too_few_homologs(params.stages, inputs, parent))
+    structures = _remote_needs(params.stages, found, digests)
     if found:
         raise found[0] if len(found) == 1 else InputError("\n".join(map(str, found)))
     by_name = {stage.name: stage for stage in params.stages}
     ordered = tuple(by_name[name] for name in dag.order(graph.graph_of(params.stages)))
-    return Prepared(params, ordered, parent, inputs, digests)
+    return Prepared(params, ordered, parent, inputs, structures, digests)
+
+
+def _remote_needs(
+    declared: Sequence[StageParams], found: list[InputError], digests: dict[str, str]
+) -> dict[str, FileRef]:
+    """Look at connections and structure files; the latter by the name of their stage."""
+    structures = {}
+    for stage in declared:
+        remote = settings_of(stage)
+        if remote is None:
+            continue
+        with _collected(found), at_stage(stage):
+            connection_of(remote.connection)
+        if isinstance(remote, BiolmGenerate | BiolmSaturate) and remote.structure:
+            with _collected(found), at_stage(stage):
+                check_structure(remote)
+                structures[stage.name] = _referred(remote.structure)
+                digests[structures[stage.name].uri] = structures[stage.name].digest
+    return structures
 
 
 def _too_few_homologs(
@@ -129,6 +154,15 @@ def _collected(found: list[InputError]) -> Iterator[None]:
         yield
     except InputError as error:
         found.append(error)
+
+
+@contextmanager
+def at_stage(stage: StageParams) -> Iterator[None]:
+    """Say which stage an error is about."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"stage {stage.name!r}, {error}") from error
 
 
 def _loaded(
@@ -195,17 +229,9 @@ def call_of(stage: StageParams, needs: Sequence[object], run: Prepared) -> Call 
             arguments = {"homologs": run.inputs[stage.name], "without": without}
             return Call(stages.make_profile, {"stage": stage, **arguments})
         case GenerateStage():
-            makers = [one.name for one in run.params.stages if isinstance(one, GenerateStage)]
-            ordinal = 1 + makers.index(stage.name)
-            arguments = {"parent": parent, "seed": seed, "ordinal": ordinal}
-            return Call(stages.generate, {"stage": stage, "needs": needs, **arguments})
+            return _generating(stage, needs, run)
         case PredictStage():
-            arguments = {
-                "parent": parent,
-                "version": local_predictor.model_version(stage.with_.kind),
-                "stop_on_error": run.params.stop_on_error,
-            }
-            return Call(stages.predict, {"stage": stage, "needs": needs, **arguments})
+            return _predicting(stage, needs, run)
         case FilterStage():
             arguments = {"parent": parent, "seed": seed}
             return Call(stages.filter_items, {"stage": stage, "needs": needs, **arguments})
@@ -223,103 +249,20 @@ def call_of(stage: StageParams, needs: Sequence[object], run: Prepared) -> Call 
             return Call(stages.rank, {"stage": stage, "needs": needs})
 
 
-def preview(run: Prepared) -> list[StageRow]:
-    """What a run of these parameters would do now: items, from the store, to compute.
-
-    Stages that cost nothing (generators, filters, ranking) are carried out to know their counts.
-    Behind a prediction that is not stored yet the counts are upper bounds, and marked so.
-    """
-    results: dict[str, StageResult | None] = {}
-    bounds: dict[str, int] = {}
-    rows = []
-    for stage in run.ordered:
-        if any(results[name] is None for name in stage.needs):
-            bound = _bound(stage, run, results, bounds)
-            row, results[stage.name] = _row(stage, bound, 0, bound, exact=False), None
-        else:
-            needs = [_there(results[name]) for name in stage.needs]
-            try:
-                row, results[stage.name] = _previewed(stage, run, needs)
-            except InputError as error:
-                raise InputError(f"stage {stage.name!r}, {error}") from error
-        bounds[stage.name] = row.items
-        rows.append(row)
-    return rows
+def _generating(stage: GenerateStage, needs: Sequence[object], run: Prepared) -> Call:
+    makers = [one.name for one in run.params.stages if isinstance(one, GenerateStage)]
+    given = {"stage": stage, "parent": run.parent, "seed": run.params.seed}
+    arguments = {**given, "ordinal": 1 + makers.index(stage.name)}
+    if not isinstance(stage.with_, RemoteSettings):
+        return Call(stages.generate, {**arguments, "needs": needs})
+    service = service_name(connection_of(stage.with_.connection))
+    further = {"structure": run.structures.get(stage.name), "service": service}
+    return Call(remote_stages.generate_remotely, {**arguments, **further})
 
 
-def _there(result: StageResult | None) -> StageResult:
-    assert result is not None  # noqa: S101 -- the caller has looked
-    return result
-
-
-def _row(
-    stage: StageParams, items: int, cached: int, computed: int, *, exact: bool = True
-) -> StageRow:
-    needs = ", ".join(stage.needs)
-    return StageRow(stage.name, stage.uses, needs, items, cached, computed, exact=exact)
-
-
-def _bound(
-    stage: StageParams,
-    run: Prepared,
-    results: Mapping[str, StageResult | None],
-    bounds: Mapping[str, int],
-) -> int:
-    """Most items that can reach a stage: branches of one origin share items, others add up."""
-    graph_ = graph.graph_of(run.params.stages)
-    sources = {one.name for one in run.ordered if isinstance(one, InputStage | GenerateStage)}
-    by_origin: dict[frozenset[str], int] = {}
-    for name in stage.needs:
-        result = results[name]
-        if result is not None and not result.items.rows:
-            continue  # a profile: no items
-        origin = frozenset(sources & {name, *dag.ancestors(graph_, name)})
-        by_origin[origin] = min(bounds[name], by_origin.get(origin, bounds[name]))
-    return sum(by_origin.values())
-
-
-def _previewed(
-    stage: StageParams, run: Prepared, needs: list[StageResult]
-) -> tuple[StageRow, StageResult | None]:
-    """The plan of a stage whose needs are known, and its result where that costs nothing."""
-    planned = call_of(stage, needs, run)
-    if planned is None:
-        result = run.inputs[stage.name]
-        count = result.counts.items_out
-        return _row(stage, count, count, 0), result
-    cached = not run.params.refresh and is_cached(planned.task, planned.arguments)
-    if isinstance(stage, PredictStage) and not cached:
-        model = LocalPredictor(stage, run.parent, local_predictor.profile_of(needs))
-        received = union(need.items for need in needs)
-        items, stored, missing = scoring.stored(model, received)
-        known = (
-            call(planned.task, stage.name, planned.arguments, run.params.refresh)
-            if missing == 0
-            else None
-        )
-        return _row(stage, items, stored, missing), known
-    result = call(planned.task, stage.name, planned.arguments, run.params.refresh)
-    counts = result.counts
-    done = counts.items_in if cached else counts.cached
-    return _row(stage, counts.items_in, done, 0 if cached else counts.computed), result
-
-
-def plan_frame(rows: Sequence[StageRow], stages_: Sequence[StageParams]) -> pd.DataFrame:
-    """The plan as people read it; bounds are marked with ≤, what nobody knows with ?."""
-    mark = {True: "", False: "≤ "}
-    pace, by_name = known_pace(), {stage.name: stage for stage in stages_}
-    seconds = [expected_seconds(by_name[row.stage], row.computed, pace) for row in rows]
-    return pd.DataFrame(
-        {
-            "stage": [row.stage for row in rows],
-            "uses": [row.uses for row in rows],
-            "needs": [row.needs for row in rows],
-            "items": [f"{mark[row.exact]}{row.items:,}" for row in rows],
-            "cached": [f"{row.cached:,}" for row in rows],
-            "to compute": [f"{mark[row.exact]}{row.computed:,}" for row in rows],
-            "expected s": [
-                "?" if s is None else f"{mark[row.exact]}{s:.1f}"
-                for row, s in zip(rows, seconds, strict=True)
-            ],
-        }
-    )
+def _predicting(stage: PredictStage, needs: Sequence[object], run: Prepared) -> Call:
+    arguments = {"stage": stage, "needs": needs, "stop_on_error": run.params.stop_on_error}
+    if isinstance(stage.with_, BiolmPredict):
+        return Call(remote_stages.predict_remotely, arguments)
+    version = local_predictor.model_version(stage.with_.kind)
+    return Call(stages.predict, {**arguments, "parent": run.parent, "version": version})

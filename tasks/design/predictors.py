@@ -1,4 +1,4 @@
-"""Columns from sequences: every predictor that runs on this machine, under one interface.
+"""Columns from sequences: every predictor, and those that run on this machine under one interface.
 
 The numbers of a sequence depend on nothing but itself, the settings, the parent and the profile,
 so that they can be kept for it and asked for again.
@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from blocks.errors import InputError
-from tasks.design import embedding, motifs, profile_score, properties, similarity
+from tasks.design import embedding, extraction, motifs, profile_score, properties, similarity
+from tasks.design.biolm_predict import BiolmPredict
 from tasks.design.embedding import Embedding
 from tasks.design.method import Method
 from tasks.design.motifs import Motifs
@@ -23,10 +24,10 @@ from tasks.design.properties import ProtParam
 from tasks.design.residues import sequence_fault
 from tasks.design.similarity import Identity, Substitution
 
-__all__ = ["METHODS", "Method", "PredictorParams", "output_columns", "predict"]
+__all__ = ["METHODS", "Method", "PredictorParams", "method_of", "output_columns", "predict"]
 
 PredictorParams = Annotated[
-    ProfileBits | ProtParam | Substitution | Identity | Motifs | Embedding,
+    ProfileBits | ProtParam | Substitution | Identity | Motifs | Embedding | BiolmPredict,
     Field(discriminator="kind"),
 ]
 METHODS: dict[str, Method] = {
@@ -37,8 +38,29 @@ METHODS: dict[str, Method] = {
     "motifs": motifs.METHOD,
     "embedding": embedding.METHOD,
 }
+REMOTE = "biolm"
+"""The kind of predictor that asks a service; its columns follow from its settings."""
 BATCH = 4_096
 """Sequences handled together; bounds memory."""
+
+
+def method_of(params: PredictorParams) -> Method:
+    """What a predictor with these settings says of itself."""
+    if not isinstance(params, BiolmPredict):
+        return METHODS[params.kind]
+    kinds = extraction.kinds(params.columns)
+    return Method(
+        name=f"{params.model} ({params.action})",
+        version=params.version,
+        columns={
+            name: f"{kind} from the answers of {params.model}" for name, kind in kinds.items()
+        },
+        description="a remote model",
+        source="BioLM, https://biolm.ai",
+        letters="",
+        text_columns=frozenset(n for n, kind in kinds.items() if kind in {"text", "structures"}),
+        vector_sizes={name: 0 for name, kind in kinds.items() if kind == "vectors"},
+    )
 
 
 def output_columns(params: PredictorParams) -> tuple[str, ...]:
@@ -47,7 +69,7 @@ def output_columns(params: PredictorParams) -> tuple[str, ...]:
     >>> output_columns(Embedding(prefix="aa_"))
     ('aa_embedding',)
     """
-    return tuple(params.prefix + name for name in METHODS[params.kind].columns)
+    return tuple(params.prefix + name for name in method_of(params).columns)
 
 
 def predict(
@@ -72,7 +94,7 @@ def predict(
     Raises:
         InputError: Parent or profile is missing, or the parent is no sequence for this predictor.
     """
-    method = METHODS[params.kind]
+    method = method_of(params)
     _check_needs(method, parent, profile)
     errors = [sequence_fault(text, method.letters, method.max_length) for text in sequences]
     good = np.array([i for i, error in enumerate(errors) if not error], dtype=np.int64)
@@ -106,6 +128,8 @@ def _computed(
             return dict(motifs.motifs(params, sequences))
         case Embedding():
             return dict(embedding.embedding(sequences))
+        case BiolmPredict():
+            raise InputError(f"{params.model}: a remote model; expected one of this machine")
 
 
 def _check_needs(method: Method, parent: str | None, profile: Profile | None) -> None:

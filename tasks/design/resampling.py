@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
 from blocks.errors import InputError
+from tasks.design.profile import ALPHABET
 from tasks.design.residue_models import (
     Mask,
     ResidueModel,
@@ -18,6 +19,7 @@ from tasks.design.residue_models import (
     sampled,
 )
 from tasks.design.variants import (
+    BATCH,
     ChangeableParams,
     Codes,
     changeable,
@@ -51,10 +53,10 @@ PRESETS: dict[Preset, Strength] = {
 }
 
 
-class ResampleParams(ChangeableParams):
-    """Masked resampling of the parent."""
+class ResampleSettings(ChangeableParams):
+    """How residues are hidden and drawn, whatever model is asked."""
 
-    kind: Literal["resample"] = "resample"
+    kind: str
     count: int = Field(
         1_000, ge=1, le=1_000_000, title="Count", description="distinct variants wanted"
     )
@@ -126,10 +128,50 @@ class ResampleParams(ChangeableParams):
         return self.temperature if isinstance(self.temperature, tuple) else (self.temperature,)
 
 
+class ResampleParams(ResampleSettings):
+    """Masked resampling of the parent."""
+
+    kind: Literal["resample"] = "resample"
+
+
+@dataclass(slots=True)
+class _Batch:
+    """A model that is asked about one batch; a row that it failed for is not asked again."""
+
+    model: ResidueModel
+    alive: NDArray[np.bool_]
+
+    def logits(self, codes: Codes, masks: Mask) -> NDArray[np.float64]:
+        """As `ResidueModel` gives them; 0 in rows that failed, so that others draw as ever."""
+        if self.alive.all():
+            found = self.model.logits(decode(codes), masks)
+        else:
+            found = np.full((*codes.shape, len(ALPHABET)), np.nan)
+            if self.alive.any():
+                found[self.alive] = self.model.logits(decode(codes[self.alive]), masks[self.alive])
+        failed = np.isnan(found[:, 0, 0])
+        if failed.any():
+            self.alive = self.alive & ~failed
+            found = np.where(failed[:, None, None], 0.0, found)
+        return found
+
+
 def resample(
-    params: ResampleParams, parent: str, model: ResidueModel, rng: np.random.Generator
+    params: ResampleSettings,
+    parent: str,
+    model: ResidueModel,
+    rng: np.random.Generator,
+    most: int = BATCH,
 ) -> pd.DataFrame:
     """Distinct variants of `parent`, drawn from `model` at hidden positions.
+
+    Args:
+        params: What is hidden, and how residues are drawn.
+        parent: One chain.
+        model: Judges the residues; a variant that it fails for (NaN in its row) is given up, and
+            another one drawn.
+        rng: Draws the same numbers whatever fails.
+        most: Variants in one call to the model; bounds the memory.
 
     Returns:
         The columns of every generator, and `confidence`: mean probability that the model gave
@@ -157,14 +199,19 @@ def resample(
         def draw(
             size: int, temperature: float = temperature
         ) -> tuple[list[str], dict[str, NDArray[np.float64]]]:
-            return _draw(
-                params,
-                encode([parent] * size),
-                temperature=temperature,
-                places=places,
-                model=model,
-                rng=rng,
-            )
+            parts = [
+                _draw(
+                    params,
+                    encode([parent] * min(most, size - start)),
+                    temperature=temperature,
+                    places=places,
+                    model=model,
+                    rng=rng,
+                )
+                for start in range(0, size, most)
+            ]
+            sequences = [text for made, _ in parts for text in made]
+            return sequences, {"confidence": np.concatenate([each for _, each in parts])}
 
         rows = draw_distinct(draw, share, known)
         known |= set(rows["sequence"])
@@ -174,23 +221,28 @@ def resample(
 
 
 def _draw(
-    params: ResampleParams,
+    params: ResampleSettings,
     codes: Codes,
     *,
     temperature: float,
     places: NDArray[np.int64],
     model: ResidueModel,
     rng: np.random.Generator,
-) -> tuple[list[str], dict[str, NDArray[np.float64]]]:
-    """One batch: as many variants as `codes` has rows, repeats among them."""
+) -> tuple[list[str], NDArray[np.float64]]:
+    """Variants of one batch, repeats among them, and their confidence.
+
+    Returns:
+        One for each row of `codes` that the model did not fail for, in order.
+    """
+    batch = _Batch(model, np.ones(len(codes), dtype=bool))
     strength = params.strength(temperature)
     probability = np.zeros(codes.shape)
     touched = np.zeros(codes.shape, dtype=bool)
     for _ in range(strength.iterations):
         masks = _masks(
-            params, codes, fraction=strength.mask_fraction, places=places, model=model, rng=rng
+            params, codes, fraction=strength.mask_fraction, places=places, batch=batch, rng=rng
         )
-        logits = model.logits(decode(codes), masks)
+        logits = batch.logits(codes, masks)
         rows, columns = np.nonzero(masks)
         views, view = logits[0], columns
         if not is_shared(logits):
@@ -201,16 +253,17 @@ def _draw(
         codes[rows, columns] = drawn
         probability[rows, columns] = np.exp(log_softmax(views))[view, drawn]
         touched |= masks
-    return decode(codes), {"confidence": probability.sum(axis=1) / touched.sum(axis=1)}
+    confidence = probability.sum(axis=1) / touched.sum(axis=1)
+    return decode(codes[batch.alive]), confidence[batch.alive]
 
 
 def _masks(
-    params: ResampleParams,
+    params: ResampleSettings,
     codes: Codes,
     *,
     fraction: float,
     places: NDArray[np.int64],
-    model: ResidueModel,
+    batch: _Batch,
     rng: np.random.Generator,
 ) -> Mask:
     """Which residues to hide; at least one in each row, only changeable ones."""
@@ -221,7 +274,7 @@ def _masks(
             order = rng.random((len(codes), len(places)))
             chosen = np.argpartition(order, hidden - 1, axis=1)[:, :hidden]
         case "low_confidence":
-            logits = model.logits(decode(codes), np.zeros_like(masks))
+            logits = batch.logits(codes, np.zeros_like(masks))
             known = log_softmax(logits[:1] if is_shared(logits) else logits)
             nth = 0 if is_shared(logits) else np.arange(len(codes))[:, None]
             order = known[nth, places, codes[:, places]]

@@ -54,20 +54,29 @@ class Columns:
     """A table beside the items; its column `row` counts the rows of `frame`."""
 
 
-class Predictor(Protocol):
-    """What gives values for inputs, on this machine or far away."""
+class Keyed(Protocol):
+    """What can be looked up in the store."""
 
     key: ModelKey
     fields: tuple[str, ...]
     """Columns of the items that it reads."""
-    vector_columns: frozenset[str]
 
     def digests(self, frame: pd.DataFrame) -> Sequence[str]:
         """What tells equal inputs, one for each row of `fields`."""
         ...
 
+
+class Predictor(Keyed, Protocol):
+    """What gives values for inputs, on this machine or far away."""
+
+    vector_columns: frozenset[str]
+
     def compute(self, pieces: Pieces) -> Generator[Part]:
         """Answers for all pieces: places of inputs, and the rows of `fields` that hold them."""
+        ...
+
+    def reads(self, known: Sequence[str]) -> Sequence[str] | None:
+        """Which of the stored columns `columns` needs; None: all."""
         ...
 
     def columns(self, stored: pd.DataFrame) -> Columns:
@@ -99,7 +108,7 @@ class Scored:
     further: Table | None
 
 
-def asked_of(predictor: Predictor, items: Items) -> Asked:
+def asked_of(predictor: Keyed, items: Items) -> Asked:
     """The distinct inputs of the items that are alive."""
     # the digests of sequences are there already
     known = predictor.fields == ("sequence",)
@@ -117,7 +126,7 @@ def prediction_store() -> PredictionStore:
     return PredictionStore(engine(), settings().storage)
 
 
-def stored(predictor: Predictor, items: Items) -> tuple[int, int, int]:
+def stored(predictor: Keyed, items: Items) -> tuple[int, int, int]:
     """Items that a stage gets; their distinct inputs in the store, and those it lacks."""
     asked = asked_of(predictor, items)
     missing = prediction_store().missing(predictor.key, asked.digests)
@@ -172,27 +181,43 @@ def _complete(
     *,
     missing: NDArray[np.int64],
     stop_on_error: bool,
-) -> dict[int, str]:
-    """Fill the store; place of each input that failed -> why."""
-    failed: dict[int, str] = {}
+) -> dict[str, str]:
+    """Fill the store; digest of each input that failed -> why."""
+    failed: dict[str, str] = {}
+    if not len(missing):
+        return failed
     store, progress = prediction_store(), Progress(stage, len(missing))
     pieces = _pieces(items, predictor.fields, asked, missing)
     with closing(predictor.compute(pieces)) as parts:
         for part in parts:
-            good = np.array([not error for error in part.errors], dtype=bool)
-            texts = {
-                name: [text for text, keep in zip(column, good, strict=True) if keep]
-                for name, column in part.texts.items()
-            }
-            digests = [asked.digests[place] for place in part.places[good]]
-            store.put(predictor.key, digests, part.frame[good], texts)
-            bad = np.flatnonzero(~good).tolist()
-            failed.update({int(part.places[n]): part.errors[n] for n in bad})
+            reasons = stored_part(store, predictor.key, part, asked.digests)
+            failed |= reasons
             progress.advance(len(part.places))
-            if stop_on_error and bad:
-                place = part.places[bad[0]]
-                _stop(stage, items, int(asked.first[place]), part.errors[bad[0]])
+            if stop_on_error and reasons:
+                digest, reason = next(iter(reasons.items()))
+                _stop(stage, items, int(asked.first[asked.digests.index(digest)]), reason)
     return failed
+
+
+def stored_part(
+    store: PredictionStore, key: ModelKey, part: Part, digests: Sequence[str]
+) -> dict[str, str]:
+    """Write the good answers down; digest of each failed input -> why.
+
+    Args:
+        digests: Those of all inputs, of which the part has some.
+    """
+    good = np.array([not error for error in part.errors], dtype=bool)
+    texts = {
+        name: [text for text, keep in zip(column, good, strict=True) if keep]
+        for name, column in part.texts.items()
+    }
+    store.put(key, [digests[place] for place in part.places[good]], part.frame[good], texts)
+    return {
+        digests[place]: error
+        for place, error in zip(part.places.tolist(), part.errors, strict=True)
+        if error
+    }
 
 
 def _pieces(
@@ -210,19 +235,20 @@ def _pieces(
 
 
 def _read_back(
-    predictor: Predictor, asked: Asked, failed: Mapping[int, str]
+    predictor: Predictor, asked: Asked, failed: Mapping[str, str]
 ) -> Iterator[tuple[slice, Columns]]:
     """The columns of all items, some rows at a time; at least once."""
     store = prediction_store()
     size = VECTOR_ROWS if predictor.vector_columns else BATCH_ROWS
+    needed = predictor.reads(store.columns(predictor.key))
     for start in range(0, max(len(asked.items), 1), size):
         rows = slice(start, start + size)
         places, inverse = np.unique(asked.inverse[rows], return_inverse=True)
-        known = store.get(predictor.key, [asked.digests[place] for place in places])
+        known = store.get(predictor.key, [asked.digests[place] for place in places], needed)
         known = known.take(inverse).reset_index(drop=True)
         columns = predictor.columns(known)
         reasons = [
-            failed.get(int(place), why)
+            failed.get(asked.digests[place], why)
             for place, why in zip(asked.inverse[rows], columns.errors, strict=True)
         ]
         lost = [why for why, found in zip(reasons, known[FOUND], strict=True) if not (found or why)]

@@ -28,7 +28,7 @@ from tasks.design import (
     scoring,
 )
 from tasks.design.cluster_params import IdentityParams
-from tasks.design.graph import RANK_COLUMNS
+from tasks.design.column_names import RANK_COLUMNS
 from tasks.design.local_predictor import LocalPredictor
 from tasks.design.mmseqs import mmseqs_argv
 from tasks.design.model import (
@@ -42,6 +42,7 @@ from tasks.design.model import (
     SequenceInput,
 )
 from tasks.design.profile import build_profile
+from tasks.design.remote_model import NOTES
 from tasks.design.scoring import Predictor
 from tasks.design.sequence_clusters import cluster_sequences
 from tasks.design.vector_clusters import cluster_present
@@ -178,16 +179,24 @@ def generate(
     made = generators.generate(
         stage.with_, parent=parent or None, profile=local_predictor.profile_of(needs), seed=seed
     )
+    return as_source(stage, made, ordinal)
+
+
+def as_source(stage: GenerateStage, made: pd.DataFrame, ordinal: int) -> StageResult:
+    """The rows of a generator as items of the run."""
+    notes: list[str] = made.attrs.get(NOTES, [])
     made = made.rename(columns={"score": "generator_score"})
     made.insert(0, "id", [f"{stage.name}-{n:06d}" for n in range(1, len(made) + 1)])
-    notes: tuple[str, ...] = ()
     wanted = generators.wanted(stage.with_)
     if wanted is not None and len(made) < wanted:
-        notes = (f"{stage.name}: {len(made)} distinct variants found, {wanted} asked for",)
+        notes = [*notes, f"{stage.name}: {len(made)} distinct variants found, {wanted} asked for"]
     table = storage().write_table(as_items(made, stage.name, ordinal * ITEMS_PER_SOURCE))
     run_logger().info("%s: %d variants", stage.name, len(made))
     return StageResult(
-        stage=stage.name, items=Items(rows=(table,)), counts=_all_out(len(made)), notes=notes
+        stage=stage.name,
+        items=Items(rows=(table,)),
+        counts=_all_out(len(made)),
+        notes=tuple(notes),
     )
 
 
@@ -201,12 +210,13 @@ def predict(
 ) -> StageResult:
     """The model's columns for each item, from the store where it knows them."""
     model = LocalPredictor(stage, parent, local_predictor.profile_of(needs))
-    return _scored(stage, needs, model, stop_on_error)
+    return scored(stage, needs, model, stop_on_error)
 
 
-def _scored(
+def scored(
     stage: PredictStage, needs: list[StageResult], predictor: Predictor, stop_on_error: bool
 ) -> StageResult:
+    """The columns of a predict stage, with what it lost and counted."""
     items = union(need.items for need in needs)
     made = scoring.score(stage.name, items, predictor, stop_on_error)
     failed = len(made.losses)

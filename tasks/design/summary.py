@@ -177,7 +177,7 @@ def methods(params: DesignParams) -> pd.DataFrame:
     rows = []
     for stage in params.stages:
         if isinstance(stage, PredictStage):
-            method = predictors.METHODS[stage.with_.kind]
+            method = predictors.method_of(stage.with_)
             rows += [
                 {
                     "column": column,

@@ -10,7 +10,7 @@ from tasks.design.model import StageParams
 RUNS = 20
 """Completed runs that are looked at."""
 Pace = Mapping[tuple[str, str], float]
-"""Stage's `uses` and `with.kind` -> seconds for each item computed."""
+"""Stage's `uses`, and `with.kind` with the model of a service -> seconds for each item computed."""
 
 
 def known_pace(runs: int = RUNS) -> Pace:
@@ -37,7 +37,8 @@ def expected_seconds(stage: StageParams, to_compute: int, pace: Pace) -> float |
 
 
 def _kind(stage: Mapping[str, Any]) -> tuple[str, str]:
-    return str(stage["uses"]), str((stage.get("with") or {}).get("kind", ""))
+    given = stage.get("with") or {}
+    return str(stage["uses"]), f"{given.get('kind', '')} {given.get('model', '')}".strip()
 
 
 def _stages(parameters: Any) -> list[dict[str, Any]]:  # noqa: ANN401 -- JSON of the ledger

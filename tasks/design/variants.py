@@ -3,6 +3,7 @@
 Codes are indices into `ALPHABET`, int8 of shape (variants, length).
 """
 
+import hashlib
 from collections.abc import Callable, Iterable, Sequence, Set
 from typing import Annotated, Any
 
@@ -66,6 +67,17 @@ def changeable(params: ChangeableParams, length: int) -> NDArray[np.int64]:
             f"conserved: all {length} positions of the parent; expected some to change"
         )
     return np.array(places, dtype=np.int64) - 1
+
+
+TRANSPORT = {"connection", "batch_size", "requests_per_second", "in_flight", "deadline_s"}
+"""Settings that decide how a service is asked, but not what is made."""
+
+
+def random_numbers(params: Params, seed: int) -> np.random.Generator:
+    """Those of a generator with these settings; stages of one run draw different ones."""
+    text = params.model_dump_json(exclude=TRANSPORT)
+    digest = hashlib.sha256(text.encode()).digest()
+    return np.random.default_rng([seed, int.from_bytes(digest[:8], "big")])
 
 
 def checked_parent(parent: str) -> str:

@@ -260,7 +260,7 @@ def test_texts_stand_beside_numbers_and_arrays(store: PredictionStore) -> None:
 
 
 def test_texts_must_match_their_digests(store: PredictionStore) -> None:
-    with pytest.raises(InputError, match="2 rows with columns .* for 2 digests; expected as many"):
+    with pytest.raises(InputError, match=r"2 rows with columns .* for 2 digests; expected as many"):
         put_texts(store, [A, B], ["ATOM\n"])
 
 
