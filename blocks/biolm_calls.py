@@ -55,6 +55,8 @@ class Limits:
     """Most items in a request; None: unknown."""
     per_second: float | None
     """Most requests per second; None: unknown, or none."""
+    needs_params: bool = False
+    """It refuses a request without `params`, even if there are none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,10 +83,15 @@ class BioLMClient:
 
     async def limits(self, call: Call) -> Limits:
         """How a model may be asked: what the call says, else what the model states, else None."""
-        if call.batch_size is not None and call.per_second is not None:
+        told = call.batch_size is not None and call.per_second is not None
+        if told and self.connection.dialect == "v3":
             return Limits(call.batch_size, call.per_second)
         stated = await self._limits_stated(call)
-        return Limits(call.batch_size or stated.batch_size, call.per_second or stated.per_second)
+        return Limits(
+            call.batch_size or stated.batch_size,
+            call.per_second or stated.per_second,
+            stated.needs_params,
+        )
 
     async def batch(self, call: Call, items: Sequence[Item]) -> Answered:
         """Answers to some items; those that the service refuses are faults, all others answers.
@@ -204,6 +209,7 @@ class _Line:
         self._call = call
         self._size = limits.batch_size or UNKNOWN_SIZE
         self._per_second = limits.per_second
+        self._needs_params = limits.needs_params
         self._path = dialects.request_path(dialect, call.model, call.action)
         self._gzip = dialect == "v3"  # the hub takes plain bodies only
         self._pace = client.pace(call.model)
@@ -224,7 +230,7 @@ class _Line:
 
     async def post(self, items: Sequence[Item], attempts: int | None) -> Reply:
         payload: dict[str, Any] = {"items": items}
-        if self._call.params:
+        if self._call.params or self._needs_params:
             payload["params"] = self._call.params
         return await self._client.service.post_json(
             self._path,

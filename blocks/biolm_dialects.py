@@ -76,8 +76,10 @@ def limits_from_openapi(document: object) -> dict[tuple[str, str], Limits]:
             continue
         content = _mapping(_mapping(post.get("requestBody")).get("content"))
         schema = _mapping(_mapping(content.get("application/json")).get("schema"))
-        size = _max_items(_resolved(schema, document))
-        found[parts[-2], parts[-1]] = Limits(size, None)
+        body = _resolved(schema, document)
+        required = body.get("required")
+        needs_params = isinstance(required, list) and "params" in required
+        found[parts[-2], parts[-1]] = Limits(_max_items(body), None, needs_params)
     return found
 
 

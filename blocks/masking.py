@@ -15,11 +15,12 @@ MASK = "***"
 ERROR_LENGTH = 2_000
 
 _SECRET_KEY = re.compile(
-    r"token(?!i[sz])|passw(or)?d|passphrase|secret(?!e[ds]?\b|ed|ion|ing|or|ome)|api[_-]?key|authorization"
+    r"(?<!mask_)(?<!mask-)(?<!pad_)(?<!eos_)(?<!bos_)(?<!cls_)(?<!unk_)token(?!i[sz])|passw(or)?d|passphrase|secret(?!e[ds]?\b|ed|ion|ing|or|ome)|api[_-]?key|authorization"
     r"|private[_-]?key|credential",
     re.IGNORECASE,
 )
-"""Not what proteins do: `secreted`, `secretion`; not what texts are put through: `tokenizer`."""
+"""Not what proteins do: `secreted`, `secretion`; not what texts are put through, nor what
+stands in them: `tokenizer`, `mask_token`."""
 
 _COUNT_KEY = re.compile(r"tokens|token_(count|limit|budget)", re.IGNORECASE)
 _URL_LOGIN = re.compile(r"(?<=://)[^\s/?#'\"]+(?=@)")

@@ -68,6 +68,8 @@ class RemoteLogits:
     failed: int = 0
     """... those that were not answered."""
     first_reason: str = ""
+    unmasked_reason: str = ""
+    """Why the parent without masks was not judged: some services refuse such a sequence."""
 
     def logits(self, sequences: Sequence[str], masks: Mask) -> NDArray[np.float64]:
         """See `ResidueModel`; equal texts are asked for once, -inf where a residue is no token.
@@ -94,7 +96,10 @@ class RemoteLogits:
                 reasons.append(why or "logits that are not finite numbers")
             else:
                 tables[place] = table
-        self._count(len(place_of), reasons, len(texts))
+        if len(texts) == 1 and not masks.any():
+            self.unmasked_reason = next(iter(reasons), "")
+        else:
+            self._count(len(place_of), reasons, len(texts))
         if len(place_of) == len(texts):
             return tables
         return np.asarray(tables[[place_of[text] for text in texts]])
@@ -160,6 +165,7 @@ def resample_remotely(
 
     Returns:
         The columns of `resample`; a note in `attrs[NOTES]` where sequences were not answered.
+        `score` is NaN where the model does not judge the parent without masks.
 
     Raises:
         InputError: Parent and settings do not fit, or the answers are not what is needed.
@@ -168,12 +174,15 @@ def resample_remotely(
     judge = RemoteLogits(model, params.mask, params.vocabulary)
     most = TABLE_BYTES // (8 * len(ALPHABET) * len(parent))
     made = resample(params, parent, judge, rng, most=min(BATCH, max(1, most)))
-    made.attrs[NOTES] = []
+    notes = []
+    if judge.unmasked_reason:
+        notes.append(f"{params.model}: no scores, for the parent has none: {judge.unmasked_reason}")
     if judge.failed:
-        made.attrs[NOTES] = [
+        notes.append(
             f"{params.model}: {judge.failed} of {judge.asked} sequences were not answered, their "
             f"variants given up; the first: {judge.first_reason}"
-        ]
+        )
+    made.attrs[NOTES] = notes
     return made
 
 

@@ -139,7 +139,7 @@ def test_what_failed_is_not_asked_again_and_counted(varied):
     asked = [text for texts in service.asks for text in texts]
     failed = sum(text.startswith("<mask>") for text in asked)
     assert made.attrs[NOTES] == [
-        f"esm2-8m: {failed} of {len(asked)} sequences were not answered, their variants given up; "
+        f"esm2-8m: {failed} of {len(asked) - 1} sequences were not answered, their variants given up; "
         f"the first: too odd"
     ]
     first, second, third = service.asks[1:4]
@@ -161,10 +161,13 @@ def test_one_text_for_all_variants_that_is_refused_stops_the_stage(varied):
     assert len(service.asks) == 3
 
 
-def test_no_answer_for_the_parent_is_an_error(profile):
-    service = Service(profile.table, refuses=lambda text: True)
-    with pytest.raises(InputError, match="none of 1 sequences was answered"):
-        resample_remotely(settings(), PARENT, service, rng())
+def test_a_model_that_refuses_sequences_without_masks_makes_variants_without_scores(profile):
+    service = Service(profile.table, refuses=lambda text: "<mask>" not in text)
+    made = resample_remotely(settings(count=40), PARENT, service, rng())
+    assert len(made) == 40
+    assert made["score"].isna().all()
+    assert made["confidence"].notna().all()
+    assert made.attrs[NOTES] == ["esm2-8m: no scores, for the parent has none: too odd"]
 
 
 ROW_A, ROW_C = [1.0, 2.0, 9.0], [3.0, 4.0, 9.0]
@@ -212,7 +215,6 @@ def test_a_residue_that_is_no_token_is_never_drawn():
     ("answer", "said"),
     [
         ({"score": 1}, "no `logits`"),
-        (None, "none of 1"),
         ({"logits": [ROW_A, ROW_C]}, "no `vocab_tokens`"),
         ({"logits": [[1.0], [2.0, 3.0]], "vocab_tokens": CA}, "no table"),
         ({"logits": ROW_A, "vocab_tokens": CA}, "expected rows of 3 numbers"),
@@ -226,7 +228,6 @@ def test_a_residue_that_is_no_token_is_never_drawn():
             {"logits": [ROW_A, ROW_C], "sequence_tokens": ["C", "A"], "vocab_tokens": CA},
             "another sequence",
         ),
-        ({"logits": [[1.0, None, 2.0]] * 2, "vocab_tokens": CA}, "not finite"),
     ],
 )
 def test_what_is_no_table_of_logits_is_refused_in_one_line(answer, said):

@@ -331,7 +331,8 @@ def test_a_server_that_is_killed_and_comes_back_loses_nothing(biolm_server):
 
     assert table(result, "tm")["tm"].tolist() == temperatures(texts)
     assert result.counts.items_failed == 0
-    assert set(biolm_server.seen.answered.values()) == {1}
+    # An answer that was on its way when the server died is asked for once more.
+    assert sum(biolm_server.seen.answered.values()) <= 640 + 2 * 32
 
 
 def test_a_service_that_stays_away_is_an_error_to_try_again_and_keeps_what_came(
