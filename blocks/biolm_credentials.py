@@ -14,6 +14,8 @@ from blocks.services import is_loopback
 HOSTED = "https://biolm.ai/api/v3"
 URL_VARIABLE = "BIOLM_BASE_API_URL"
 TOKEN_VARIABLES = ("BIOLM_TOKEN", "BIOLMAI_TOKEN")
+HOST_VARIABLE = "BIOLM_TOKEN_HOST"
+"""Names the host that the token is meant for, where that is not biolm.ai."""
 CREDENTIALS_FILES = ("~/.biolm/credentials", "~/.biolmai/credentials")
 _HOST = "biolm.ai"
 
@@ -21,13 +23,18 @@ _HOST = "biolm.ai"
 def environment_connection() -> Connection:
     """The service and the credentials that the environment names, checked.
 
+    A token is for biolm.ai, whatever address the environment gives, unless it names another host.
+
     Raises:
         InputError: The URL is none, a token is missing or cannot be sent there.
     """
     base_url = os.environ.get(URL_VARIABLE, "").strip().rstrip("/") or HOSTED
-    token = next(filter(None, (os.environ.get(name, "").strip() for name in TOKEN_VARIABLES)), None)
-    cookie = None
-    if token is None and _is_biolm(_host(base_url)):
+    host = _host(base_url)
+    token = cookie = None
+    if _is_biolm(host) or host == os.environ.get(HOST_VARIABLE, "").strip().lower():
+        given = (os.environ.get(name, "").strip() for name in TOKEN_VARIABLES)
+        token = next(filter(None, given), None)
+    if token is None and _is_biolm(host):
         cookie = next(filter(None, map(_cookie, CREDENTIALS_FILES)), None)
     return checked(
         Connection(

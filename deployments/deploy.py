@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from blocks.errors import SeqloomError
-from deployments.local import LocalPrefect, deploy_all, environment, serving
+from deployments.local import LocalPrefect, deploy_all, environment, register_blocks, serving
 
 
 def main() -> int:
@@ -19,7 +19,7 @@ def main() -> int:
         sys.stderr.write("no Prefect server: expected PREFECT_API_URL, or `make serve` running\n")
         return 2
     try:
-        sys.stdout.write(deploy_all(prefect))
+        sys.stdout.write(deploy_all(prefect) + register_blocks(prefect))
     except SeqloomError as error:
         sys.stderr.write(f"{error}\n")
         return 1

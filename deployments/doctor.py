@@ -91,6 +91,10 @@ def _looks() -> list[tuple[Check, Look]]:
             _failed("disk space", f"{looks.MIN_FREE_GB:g} GB for tables and programs", disk),
             looks.look_disk,
         ),
+        (
+            _failed("BioLM", "stages with remote models", "export BIOLM_TOKEN=...", True),
+            looks.look_biolm,
+        ),
         (_failed("Prefect server", server, "make serve"), server_looks.look_server),
         (_failed("workers", "running deployments", worker, True), server_looks.look_workers),
     ]

@@ -174,6 +174,11 @@ def deploy_all(prefect: LocalPrefect) -> str:
     return prefect.run("--no-prompt", "deploy", "--all")
 
 
+def register_blocks(prefect: LocalPrefect) -> str:
+    """Let the server know our kinds of blocks, so that its UI has a form for each."""
+    return prefect.run("block", "register", "--module", "blocks.biolm")
+
+
 @contextmanager
 def announced(prefect: LocalPrefect) -> Iterator[None]:
     """Leave a note for as long as the block runs, so that others find the server."""

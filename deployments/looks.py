@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
+from blocks.biolm_credentials import environment_connection
 from blocks.errors import SeqloomError
 from blocks.masking import one_line
 from blocks.programs import find_program, program_version
@@ -141,3 +142,10 @@ def look_disk(failed: Check) -> Check:
 def _existing(path: Path) -> Path:
     """The folder itself, or the nearest one above it that exists."""
     return next(folder for folder in (path, *path.parents) if folder.exists())
+
+
+def look_biolm(failed: Check) -> Check:
+    """Where remote models are asked by default, and with what; nobody is asked."""
+    connection = environment_connection()
+    used = "a token" if connection.token else "a log-in" if connection.cookie else "no token"
+    return fine(failed, f"{connection.base_url} with {used}")

@@ -8,7 +8,15 @@ from pathlib import Path
 
 import httpx
 
-from deployments.local import POLL_S, announced, deploy_all, free_port, server, worker
+from deployments.local import (
+    POLL_S,
+    announced,
+    deploy_all,
+    free_port,
+    register_blocks,
+    server,
+    worker,
+)
 
 DEFAULT_PORT = 4200
 
@@ -29,6 +37,7 @@ def main() -> int:
     try:
         with server(folder, _port()) as prefect, worker(prefect) as process, announced(prefect):
             deploy_all(prefect)
+            register_blocks(prefect)
             sys.stdout.write(
                 f"UI        {prefect.url}\n"
                 f"commands  export PREFECT_API_URL={prefect.api}\n"

@@ -18,6 +18,7 @@ from tasks.design.delivery import (
 )
 from tasks.design.model import DesignParams, StageParams
 from tasks.design.page.document import design_page
+from tasks.design.remote_delivery import write_mutations
 from tasks.items import union
 from tasks.policies import Ended, current_run, delivery, run_logger
 from tasks.results import MANIFEST, run_folder
@@ -66,6 +67,7 @@ def deliver(
     )
     with run_folder(settings().results, "design", run.id) as (folder, uri):
         designs = write_tables(folder, items, outcome, params.input.chains)
+        write_mutations(folder, items, results)
         write_run_info(folder, mask(params.model_dump(mode="json")), rows, summary.versions())
         page = design_page(
             summary.page_of(run_info, items, outcome, designs, folder.names() | {"RUN.json"})

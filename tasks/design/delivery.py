@@ -14,6 +14,7 @@ from pydantic import Field
 
 from blocks.storage import TableWriter, read_table
 from tasks import attrition
+from tasks.design.remote_delivery import write_structures
 from tasks.items import Items, column_names, empty, iter_load, load
 from tasks.parameters import Record
 from tasks.results import RunFolder, append_csv, flat_columns
@@ -144,6 +145,7 @@ def _write_designs(folder: RunFolder, items: Items, columns: list[str]) -> pd.Da
     complete = len(designs) <= SORTED
     if complete and "rank" in designs:
         designs = designs.sort_values(["rank", "item"], ignore_index=True)
+    designs = write_structures(folder, designs)
     flat = flat_columns(designs.drop(columns="item"))
     with (
         folder.file("designs.csv").open("wb") as csv_file,

@@ -34,7 +34,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import aclosing, contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any, Final
 from unittest import mock
@@ -57,6 +57,13 @@ LARGE_LATENCY_S, LARGE_IN_FLIGHT, LARGE_TURNS = 0.005, 16, 3
 UNPACED = 10_000.0
 """Requests per second; the schema's 1,000 would be the limit of the large runs."""
 OUTAGE_S = 1.0
+GROWTH = {
+    "client": (10_000, 100_000),
+    "stage": (10_000, 50_000, 100_000),
+    "embeddings": (2_000, 10_000, 20_000),
+}
+"""Sequences of the runs whose memory is compared. Stages hold up to 32,768 items at once, or up to
+4,096 with vectors, which the smallest runs do not fill."""
 
 
 @dataclass(frozen=True)
@@ -393,9 +400,9 @@ def measure_large(folder: Path) -> dict[str, list[Figures]]:
     """Part 2: measurement and number of sequences -> figures, one per process."""
     turns: list[tuple[str, int]] = [
         *[("items", 100_000)],
-        *[("plain", 100_000), ("client", 100_000)] * LARGE_TURNS,
-        *[("client", 10_000), ("stage", 10_000), ("stage", 100_000)],
-        *[("embeddings", 2_000), ("embeddings", 20_000)],
+        *[("plain", 100_000), ("client", 100_000)] * (LARGE_TURNS - 1),
+        ("plain", 100_000),
+        *[(name, count) for name, counts in GROWTH.items() for count in counts],
     ]
     found: dict[str, list[Figures]] = {}
     for name, count in turns:
@@ -458,18 +465,16 @@ def show_large(found: dict[str, list[Figures]]) -> None:
             [name, len(runs), one["wall"], us, f"{one['peak_mib']:.0f}", f"{one['load']:.1f}"]
         )
     table(["", "runs", "s", "CPU us/sequence", "peak MiB", "load"], rows)
-    print()
-    for name, few, many in (
-        *[("client", 10_000, 100_000), ("stage", 10_000, 100_000)],
-        ("embeddings", 2_000, 20_000),
-    ):
-        peaks = [
-            statistics.median(run["peak_mib"] for run in found[f"{name} {count:,}"])
-            for count in (few, many)
-        ]
-        more = peaks[1] - peaks[0]
-        each = more * 2**20 / (many - few)
-        print(f"{name}, {few:,} -> {many:,}: {more:+.1f} MiB, {each:.0f} bytes per sequence")
+    print("\nPeak memory\n")
+
+    def peak(name: str) -> float:
+        return float(statistics.median(run["peak_mib"] for run in found[name]))
+
+    for name, counts in GROWTH.items():
+        for few, many in pairwise(counts):
+            more = peak(f"{name} {many:,}") - peak(f"{name} {few:,}")
+            each = more * 2**20 / (many - few)
+            print(f"- {name}, {few:,} to {many:,}: {more:+.0f} MiB, {each:.0f} bytes per sequence")
 
 
 def show_faults(figures: Figures) -> None:

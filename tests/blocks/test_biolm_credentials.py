@@ -10,7 +10,7 @@ from blocks.errors import InputError
 
 @pytest.fixture(autouse=True)
 def home(monkeypatch, tmp_path):
-    for name in ("BIOLM_BASE_API_URL", "BIOLM_TOKEN", "BIOLMAI_TOKEN"):
+    for name in ("BIOLM_BASE_API_URL", "BIOLM_TOKEN", "BIOLMAI_TOKEN", "BIOLM_TOKEN_HOST"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     return tmp_path
@@ -63,6 +63,18 @@ def test_a_log_in_goes_to_nobody_else(monkeypatch, home, url):
     monkeypatch.setenv("BIOLM_BASE_API_URL", url)
 
     assert environment_connection().cookie is None
+
+
+def test_a_token_goes_to_another_host_only_if_it_is_meant_for_it(monkeypatch):
+    monkeypatch.setenv("BIOLM_TOKEN", "t0ken")
+    monkeypatch.setenv("BIOLM_BASE_API_URL", "https://models.example.org/api/v3")
+    assert environment_connection().token is None
+
+    monkeypatch.setenv("BIOLM_TOKEN_HOST", "Models.example.org")
+    assert environment_connection().token.get_secret_value() == "t0ken"
+
+    monkeypatch.setenv("BIOLM_BASE_API_URL", "http://127.0.0.1:8000/api/v1")
+    assert environment_connection().token is None
 
 
 def test_a_broken_log_in_is_named_and_not_shown(home):

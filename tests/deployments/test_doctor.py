@@ -70,7 +70,7 @@ def prefect_server(answers: dict[str, object]) -> Iterator[str]:
 def test_a_fresh_folder_is_healthy_and_told_what_is_missing(place):
     found = checks()
     assert [check.name for check in found if not check.ok] == [
-        "mmseqs",
+        *("mmseqs", "BioLM"),
         *("Prefect server", "workers"),
     ]
     assert healthy(found)

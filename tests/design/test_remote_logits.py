@@ -137,9 +137,9 @@ def test_what_failed_is_not_asked_again_and_counted(varied):
     params = settings(count=40, iterations=3, mask_fraction=0.5)
     made = resample_remotely(params, PARENT, service, rng())
     asked = [text for texts in service.asks for text in texts]
-    failed = sum(text.startswith("<mask>") for text in asked)
+    failed, of = sum(text.startswith("<mask>") for text in asked), len(asked) - 1
     assert made.attrs[NOTES] == [
-        f"esm2-8m: {failed} of {len(asked) - 1} sequences were not answered, their variants given up; "
+        f"esm2-8m: {failed} of {of} sequences were not answered, their variants given up; "
         f"the first: too odd"
     ]
     first, second, third = service.asks[1:4]

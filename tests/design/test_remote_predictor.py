@@ -354,6 +354,7 @@ def test_a_service_that_stays_away_is_an_error_to_try_again_and_keeps_what_came(
 
 def test_a_revoked_token_stops_the_stage_at_once_and_keeps_what_came(biolm_server, monkeypatch):
     monkeypatch.setenv("BIOLM_TOKEN", "sesame-open-1")
+    monkeypatch.setenv("BIOLM_TOKEN_HOST", "127.0.0.1")
     biolm_server.script.token = "sesame-open-1"
     biolm_server.script.latency_s = 0.02
     texts = sequences(640)
