@@ -12,7 +12,7 @@ in batches, and write down what came back while further requests are on their wa
 import asyncio
 import threading
 import time
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -27,6 +27,8 @@ from blocks.service_pace import Traffic
 
 POLL_S = 0.5
 """How often a waiting stage looks whether its run was cancelled."""
+SAY_S = 15.0
+"""How often a stage is told how far its requests are."""
 QUEUED = 2
 """Batches that wait for a free place, so that the wire is busy while a stage writes."""
 
@@ -102,6 +104,7 @@ class Session:
         *,
         in_flight: int | None = None,
         deadline_s: float | None = None,
+        say: Callable[[str], object] = lambda _: None,
     ) -> Generator[tuple[int, Answered]]:
         """What came back for each batch of a call, with the batch's number from 0, as they come.
 
@@ -111,6 +114,7 @@ class Session:
         Args:
             in_flight: Most requests at once; None: the connection's.
             deadline_s: Time for all of them.
+            say: Told every `SAY_S` how far it is, also while the service is silent.
 
         Raises:
             BudgetError: The deadline has passed.
@@ -125,9 +129,12 @@ class Session:
         numbered = iter(enumerate(futures))
         waiting: dict[Future[Answered], int] = {}
         failure: BaseException | None = None
-        more = True
+        more, answered, said = True, 0, time.monotonic()
         try:
             while more or waiting:
+                if time.monotonic() > said + SAY_S:
+                    said = time.monotonic()
+                    say(f"{answered} answered, {len(waiting)} on their way; {self.traffic}")
                 while more and failure is None and len(waiting) < most:
                     number, future = next(numbered, (-1, None))
                     if future is None:
@@ -140,6 +147,7 @@ class Session:
                     if error := future.exception():
                         failure = failure or error
                     else:
+                        answered += 1
                         yield number, future.result()
             if failure is not None:
                 raise failure

@@ -59,6 +59,13 @@ class Traffic:
     waited_s: float = 0.0
     """Seconds that requests were put off by throttling and failures, summed over requests."""
 
+    def __str__(self) -> str:
+        return (
+            f"{self.requests:,} requests, {self.retries:,} of them again, {self.throttled:,} "
+            f"throttled; {self.sent_bytes / 1e6:.1f} MB sent, {self.received_bytes / 1e6:.1f} MB "
+            f"received, {self.waited_s:.0f} s waited"
+        )
+
 
 class Pace:
     """The way to one model: how many at once, how many per second, and whether at all just now.

@@ -48,9 +48,15 @@ def _there(result: StageResult | None) -> StageResult:
 
 
 def _row(
-    stage: StageParams, items: int, cached: int, computed: int, *, exact: bool = True
+    stage: StageParams,
+    items: int,
+    cached: int,
+    computed: int,
+    *,
+    exact: bool = True,
+    asked: Sequence[int] | None = None,
 ) -> StageRow:
-    needs, cost = ", ".join(stage.needs), cost_of(stage, computed)
+    needs, cost = ", ".join(stage.needs), cost_of(stage, asked or [computed])
     return StageRow(
         stage.name,
         stage.uses,
@@ -105,7 +111,7 @@ def _previewed(
     remote = settings_of(stage)
     if isinstance(remote, remote_generators.RemoteGeneratorParams) and not cached:
         items, asked = remote_generators.expected(remote, run.parent)
-        return _row(stage, items, 0, asked, exact=False), None
+        return _row(stage, items, 0, sum(asked), exact=False, asked=asked), None
     result = call(planned.task, stage.name, planned.arguments, run.params.refresh)
     counts = result.counts
     done = counts.items_in if cached else counts.cached
@@ -120,15 +126,19 @@ def _keyed(stage: PredictStage, run: Prepared, needs: list[StageResult]) -> scor
 
 
 def plan_frame(rows: Sequence[StageRow], stages_: Sequence[StageParams]) -> pd.DataFrame:
-    """The plan as people read it; bounds are marked with ≤, what nobody knows with ?."""
+    """The plan as people read it: ≤ marks bounds, ~ what depends on chance, ? what nobody knows."""
     pace, by_name = known_pace(), {stage.name: stage for stage in stages_}
-    marks = ["" if row.exact else "≤ " for row in rows]
+    bounds = ["" if row.exact else "≤ " for row in rows]
+    marks = [
+        "~ " if mark and row.uses == "generate" else mark
+        for mark, row in zip(bounds, rows, strict=True)
+    ]
     seconds = [_seconds(by_name[row.stage], row, pace) for row in rows]
     columns = {
         "stage": [row.stage for row in rows],
         "uses": [row.uses for row in rows],
         "needs": [row.needs for row in rows],
-        "items": [f"{mark}{row.items:,}" for mark, row in zip(marks, rows, strict=True)],
+        "items": [f"{mark}{row.items:,}" for mark, row in zip(bounds, rows, strict=True)],
         "cached": [f"{row.cached:,}" for row in rows],
         "to compute": [f"{mark}{row.computed:,}" for mark, row in zip(marks, rows, strict=True)],
     }
@@ -141,6 +151,12 @@ def plan_frame(rows: Sequence[StageRow], stages_: Sequence[StageParams]) -> pd.D
         "?" if s is None else f"{mark}{s:.1f}" for mark, s in zip(marks, seconds, strict=True)
     ]
     return pd.DataFrame(columns)
+
+
+def _mark(row: StageRow) -> str:
+    if row.exact:
+        return ""
+    return "~ " if row.uses == "generate" else "≤ "
 
 
 def _seconds(stage: StageParams, row: StageRow, pace: Pace) -> float | None:

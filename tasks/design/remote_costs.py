@@ -1,5 +1,6 @@
 """What the remote stages of a run will cost: requests, and time at the rate that is known."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 
@@ -26,8 +27,8 @@ def settings_of(stage: StageParams) -> RemoteSettings | None:
     return with_ if isinstance(with_, RemoteSettings) else None
 
 
-def cost_of(stage: StageParams, items: int) -> Cost | None:
-    """The cost of asking `items`; None for a stage of this machine.
+def cost_of(stage: StageParams, items: Sequence[int]) -> Cost | None:
+    """The cost of asking so many items, one time after the other; None for a local stage.
 
     The model is asked for its limits where there is anything to do; one that does not answer is
     taken to have none.
@@ -35,11 +36,12 @@ def cost_of(stage: StageParams, items: int) -> Cost | None:
     remote = settings_of(stage)
     if remote is None:
         return None
-    if items == 0:
+    if not any(items):
         return Cost(0, 0.0)
     call = call_of(remote)
     with session(connection_of(remote.connection)) as biolm:
         limits = biolm.limits(call)
     alone = call.whole or isinstance(remote, BiolmGenerate)
-    requests = items if alone else ceil(items / (limits.batch_size or UNKNOWN_BATCH))
+    size = 1 if alone else limits.batch_size or UNKNOWN_BATCH
+    requests = sum(ceil(count / size) for count in items)
     return Cost(requests, requests / limits.per_second if limits.per_second else 0.0)

@@ -26,7 +26,7 @@ from tasks.design.remote_model import Request
 from tasks.design.remote_saturation import BiolmSaturate, saturate_remotely
 from tasks.design.scoring import Part, prediction_store, stored_part
 from tasks.design.structure_text import structure_format
-from tasks.design.variants import changeable, random_numbers
+from tasks.design.variants import changeable, drawn_at_first, random_numbers
 
 MODULES = tuple(
     f"tasks.design.{name}"
@@ -137,20 +137,20 @@ def check_structure(params: BiolmGenerate | BiolmSaturate) -> None:
         structure_format(text)
 
 
-def expected(params: RemoteGeneratorParams, parent: str) -> tuple[int, int]:
-    """At most so many variants, for about so many items asked."""
+def expected(params: RemoteGeneratorParams, parent: str) -> tuple[int, list[int]]:
+    """At most so many variants; about so many items each time that the model is asked."""
     match params:
         case BiolmResample():
-            shares = math.ceil(params.count / len(params.temperatures()))
+            share = math.ceil(params.count / len(params.temperatures()))
             looks = 1 + (params.strategy == "low_confidence")
-            rounds = [params.strength(one).iterations * looks for one in params.temperatures()]
-            return params.count, 1 + sum(shares * each for each in rounds)
+            rounds = sum(params.strength(one).iterations * looks for one in params.temperatures())
+            return params.count, [1, *[drawn_at_first(share)] * rounds]
         case BiolmGenerate():
             each = params.per_request or (params.count if params.count_param else 1)
-            return params.count, math.ceil(params.count / each)
+            return params.count, [math.ceil(params.count / each)]
         case BiolmSaturate():
             mutants = len(changeable(params, len(parent))) * (len(params.alphabet) - 1)
-            return params.top or mutants, mutants + params.relative
+            return params.top or mutants, [1, mutants - 1 + params.relative]
         case _:
             assert_never(params)
 

@@ -50,9 +50,7 @@ def predict_remotely(
     with biolm_sessions.session(connection_of(stage.with_.connection)) as session:
         predictor = RemotePredictor(stage, session, allowance(), slots)
         result = scored(stage, needs, predictor, stop_on_error)
-        run_logger().info(
-            "%s: %d requests, %s", stage.name, predictor.asker.requests, session.traffic
-        )
+        _told(stage.name, predictor.asker, session)
     return result
 
 
@@ -79,5 +77,14 @@ def generate_remotely(
         asker = Asker(stage.name, params, session, allowance(), slots)
         model = StoredModel(params, asker, connection, seed)
         made = remote_generators.generate(params, model, parent=parent or None, seed=seed)
-        run_logger().info("%s: %d requests, %s", stage.name, asker.requests, session.traffic)
+        _told(stage.name, asker, session)
     return as_source(stage, made, ordinal)
+
+
+def _told(stage: str, asker: Asker, session: biolm_sessions.Session) -> None:
+    """Say what was asked, where anything was."""
+    if asker.requests:
+        run_logger().info(
+            "%s: %d requests; of this process over the connection: %s",
+            stage, asker.requests, session.traffic,
+        )  # fmt: skip

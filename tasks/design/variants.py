@@ -170,7 +170,7 @@ def draw_distinct(draw: Draw, count: int, known: Set[str]) -> pd.DataFrame:
     attempts = 0
     while len(found) < count and attempts < limit:
         missing = count - len(found)
-        size = min(BATCH, limit - attempts, missing + missing // 8 + 16)
+        size = min(limit - attempts, drawn_at_first(missing))
         sequences, own = draw(size)
         attempts += size
         place = {text: i for i, text in reversed(list(enumerate(sequences))) if text not in seen}
@@ -183,6 +183,11 @@ def draw_distinct(draw: Draw, count: int, known: Set[str]) -> pd.DataFrame:
     for name in columns[0]:
         table[name] = np.concatenate([part[name] for part in columns])
     return table
+
+
+def drawn_at_first(missing: int) -> int:
+    """How many variants are drawn at once where so many distinct ones are missing."""
+    return min(BATCH, missing + missing // 8 + 16)
 
 
 def variant_table(

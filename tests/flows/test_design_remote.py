@@ -125,9 +125,11 @@ def test_a_plan_counts_requests_and_asks_for_limits_only(biolm_server):
     frame = plan(params)[1].set_index("stage")
 
     assert not biolm_server.seen.items
-    assert frame.loc["made", "requests"] == "≤ 3"
+    assert (frame.loc["made", "to compute"], frame.loc["made", "requests"]) == ("~ 123", "~ 5")
     assert frame.loc["heat", "requests"] == "≤ 2"
     assert frame.loc["made", "items"] == "≤ 40"
+    design(params)
+    assert biolm_server.seen.requests["esm2-8m/predict"] == 5
 
 
 def test_a_plan_tells_what_is_stored_and_the_time_that_the_rate_takes(biolm_server):
