@@ -24,8 +24,10 @@ class BioLM(Block):
         title="Base URL",
         description="https://biolm.ai/api/v3, or http://127.0.0.1:8000/api/v1 of a hub",
     )
-    token: SecretStr | None = Field(
-        None, title="Token", description="sent to this host only, and never over plain http"
+    token: SecretStr = Field(
+        SecretStr(""),
+        title="Token",
+        description="sent to this host only, and never over plain http; empty: none",
     )
     dialect: Literal["auto", "v3", "hub"] = Field(
         "auto", title="Dialect", description="auto: hub where the URL ends with /api/v1, else v3"
@@ -54,7 +56,7 @@ class BioLM(Block):
             Connection(
                 base_url=base_url,
                 dialect=hub if self.dialect == "auto" else self.dialect,
-                token=self.token,
+                token=self.token if self.token.get_secret_value() else None,
                 in_flight=self.in_flight,
                 timeout_s=self.timeout_s,
                 stored_as=self.stored_as,

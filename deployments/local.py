@@ -105,6 +105,7 @@ def server(folder: Path, port: int | None = None) -> Iterator[LocalPrefect]:
     arguments = ["server", "start", "--host", "127.0.0.1", "--port", str(port)]
     # The server's own processes must not take its address for that of another server.
     own = {name: value for name, value in variables.items() if name != "PREFECT_API_URL"}
+    own["PREFECT_SERVER_UI_API_URL"] = f"{url}/api"  # else the pages ask the usual port
     with background(arguments, own, folder / "server.log") as process:
         _wait_for(f"{url}/api/health", process, folder / "server.log")
         yield LocalPrefect(url, variables, folder)
