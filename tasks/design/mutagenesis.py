@@ -6,13 +6,14 @@ import numpy as np
 import pandas as pd
 from Bio.Align import substitution_matrices
 from numpy.typing import NDArray
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from blocks.errors import InputError
 from tasks.design.profile import ALPHABET, Profile, residue_probabilities
 from tasks.design.residue_models import cumulated, sampled
 from tasks.design.variants import (
     ChangeableParams,
+    Residues,
     changeable,
     changed_sum,
     checked_parent,
@@ -64,7 +65,7 @@ class SaturateParams(ChangeableParams):
     """All single mutants of the parent."""
 
     kind: Literal["saturate"] = "saturate"
-    alphabet: str = Field(
+    alphabet: Residues = Field(
         ALPHABET, title="Residues", description="one-letter codes of the residues to try"
     )
     scoring: Literal["profile", "matrix"] = Field(
@@ -76,16 +77,6 @@ class SaturateParams(ChangeableParams):
     top: int | None = Field(
         None, ge=1, title="Top", description="only so many, best score first; empty: all"
     )
-
-    @field_validator("alphabet")
-    @classmethod
-    def _residues(cls, given: str) -> str:
-        text = given.upper()
-        wrong = [letter for letter in text if letter not in ALPHABET]
-        if wrong or not text or len(set(text)) < len(text):
-            what = f"{wrong[0]!r}" if wrong else f"{given!r}"
-            raise ValueError(f"alphabet: {what}; expected some of {ALPHABET}, each once")
-        return text
 
 
 def substitution_scores(name: MatrixName) -> NDArray[np.float64]:

@@ -15,13 +15,12 @@ from tasks.design.column_names import RESERVED
 from tasks.design.profile import ALPHABET
 from tasks.design.remote_model import NOTES, Action, RemoteModel, RemoteSettings, Request
 from tasks.design.structure_text import field_text
-from tasks.design.variants import checked_parent, variant_table
+from tasks.design.variants import Sweep, checked_parent, variant_table
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 Key = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]{0,79}$")]
 LISTS = ("sequences", "results", "designs", "samples")
 """Keys under which an answer may hold its sequences one level deeper."""
-MAX_TEMPERATURE = 100.0
 MAX_DEPTH = 8
 """Most lists within lists."""
 SHOWN = 5
@@ -59,7 +58,7 @@ class BiolmGenerate(RemoteSettings):
         title="Item field",
         description="name of what is sent; empty: pdb for a structure, sequence for a sequence",
     )
-    temperature: float | tuple[float, ...] | None = Field(
+    temperature: Sweep = Field(
         None,
         title="Temperature",
         description="above 0, up to 100; several: the count is divided over them; empty: the "
@@ -101,19 +100,6 @@ class BiolmGenerate(RemoteSettings):
         title="Numbers",
         description="that a sequence comes with; a column each, empty where not given",
     )
-
-    @field_validator("temperature")
-    @classmethod
-    def _in_range(cls, given: float | tuple[float, ...] | None) -> float | tuple[float, ...] | None:
-        sweep = given if isinstance(given, tuple) else () if given is None else (given,)
-        if given == ():
-            raise ValueError("temperature: an empty list; expected one value or several")
-        wrong = [value for value in sweep if not 0 < value <= MAX_TEMPERATURE]
-        if wrong:
-            raise ValueError(f"temperature: {wrong[0]:g}; expected above 0 and up to 100")
-        if len(set(sweep)) < len(sweep):
-            raise ValueError("temperature: a value stands twice; expected different ones")
-        return given
 
     @field_validator("chains", "numbers")
     @classmethod

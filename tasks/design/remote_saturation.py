@@ -7,14 +7,14 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from blocks.errors import InputError
 from tasks.design.mutagenesis import SaturateParams, saturate
 from tasks.design.profile import ALPHABET
 from tasks.design.remote_model import NOTES, Item, RemoteModel, RemoteSettings
 from tasks.design.structure_text import field_text
-from tasks.design.variants import ChangeableParams, checked_parent
+from tasks.design.variants import ChangeableParams, Residues, checked_parent
 
 CHUNK = 8_192
 """Items asked at once; of their answers only the score is kept."""
@@ -42,7 +42,7 @@ class BiolmSaturate(ChangeableParams, RemoteSettings):
     relative: bool = Field(
         False, title="Relative", description="score minus the parent's own, which is asked once"
     )
-    alphabet: str = Field(
+    alphabet: Residues = Field(
         ALPHABET, title="Residues", description="one-letter codes of the residues to try"
     )
     item_form: Literal["sequence", "mutation"] = Field(
@@ -72,16 +72,6 @@ class BiolmSaturate(ChangeableParams, RemoteSettings):
         title="First residue",
         description="number that the parent's first residue has in the structure",
     )
-
-    @field_validator("alphabet")
-    @classmethod
-    def _residues(cls, given: str) -> str:
-        text = given.upper()
-        wrong = [letter for letter in text if letter not in ALPHABET]
-        if wrong or not text or len(set(text)) < len(text):
-            what = f"{wrong[0]!r}" if wrong else f"{given!r}"
-            raise ValueError(f"alphabet: {what}; expected some of {ALPHABET}, each once")
-        return text
 
     @model_validator(mode="after")
     def _asked_one_way(self) -> "BiolmSaturate":

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from blocks.errors import InputError
 from tasks.design.profile import ALPHABET
@@ -22,6 +22,7 @@ from tasks.design.variants import (
     BATCH,
     ChangeableParams,
     Codes,
+    Sweep,
     changeable,
     changed_sum,
     checked_parent,
@@ -33,7 +34,6 @@ from tasks.design.variants import (
 
 Strategy = Literal["random", "low_confidence", "blocks"]
 Preset = Literal["conservative", "moderate", "aggressive", "none"]
-MAX_TEMPERATURE = 100.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class ResampleSettings(ChangeableParams):
     iterations: int | None = Field(
         None, ge=1, le=100, title="Iterations", description="of hiding and drawing; empty: preset's"
     )
-    temperature: float | tuple[float, ...] | None = Field(
+    temperature: Sweep = Field(
         None,
         title="Temperature",
         description="above 0, up to 100; several: the count is divided over them; empty: preset's",
@@ -101,19 +101,6 @@ class ResampleSettings(ChangeableParams):
         title="Top p",
         description="draw from the likeliest residues that together reach this probability",
     )
-
-    @field_validator("temperature")
-    @classmethod
-    def _in_range(cls, given: float | tuple[float, ...] | None) -> float | tuple[float, ...] | None:
-        sweep = given if isinstance(given, tuple) else () if given is None else (given,)
-        if given == ():
-            raise ValueError("temperature: an empty list; expected one value or several")
-        wrong = [value for value in sweep if not 0 < value <= MAX_TEMPERATURE]
-        if wrong:
-            raise ValueError(f"temperature: {wrong[0]:g}; expected above 0 and up to 100")
-        if len(set(sweep)) < len(sweep):
-            raise ValueError("temperature: a value stands twice; expected different ones")
-        return given
 
     def strength(self, temperature: float) -> Strength:
         """What holds at one temperature of the sweep: own values before the preset's."""

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from blocks.errors import InputError
 from tasks.design.profile import ALPHABET
@@ -19,6 +19,35 @@ from tasks.parameters import Params
 Codes = NDArray[np.int8]
 Draw = Callable[[int], tuple[list[str], dict[str, NDArray[Any]]]]
 Position = Annotated[int, Field(ge=1)]
+
+MAX_TEMPERATURE = 100.0
+
+
+def _known_residues(given: str) -> str:
+    text = given.upper()
+    wrong = [letter for letter in text if letter not in ALPHABET]
+    if wrong or not text or len(set(text)) < len(text):
+        what = f"{wrong[0]!r}" if wrong else f"{given!r}"
+        raise ValueError(f"alphabet: {what}; expected some of {ALPHABET}, each once")
+    return text
+
+
+def _in_range(given: float | tuple[float, ...] | None) -> float | tuple[float, ...] | None:
+    sweep = given if isinstance(given, tuple) else () if given is None else (given,)
+    if given == ():
+        raise ValueError("temperature: an empty list; expected one value or several")
+    wrong = [value for value in sweep if not 0 < value <= MAX_TEMPERATURE]
+    if wrong:
+        raise ValueError(f"temperature: {wrong[0]:g}; expected above 0 and up to 100")
+    if len(set(sweep)) < len(sweep):
+        raise ValueError("temperature: a value stands twice; expected different ones")
+    return given
+
+
+Residues = Annotated[str, AfterValidator(_known_residues)]
+"""Some of the 20 residues, each once."""
+Sweep = Annotated[float | tuple[float, ...] | None, AfterValidator(_in_range)]
+"""One temperature or several; None: the default of whoever uses it."""
 
 BATCH = 4_096
 """Variants drawn at once: bounds the memory, and is the batch that a residue model sees."""
