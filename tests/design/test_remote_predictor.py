@@ -254,6 +254,17 @@ def test_a_poisoned_item_is_the_only_one_lost(biolm_server):
     assert "500" in reasons(result)[40]
 
 
+def test_a_poisoned_item_that_is_asked_again_by_itself_is_lost_again_and_not_the_run(biolm_server):
+    texts = sequences(64)
+    biolm_server.script.items[texts[40]] = "crash"
+    run(texts)
+
+    result = run(texts)
+
+    assert list(reasons(result)) == [40]
+    assert (result.counts.cached, result.counts.items_out) == (63, 63)
+
+
 @pytest.mark.parametrize("fault", ["short", "long"])
 def test_answers_that_do_not_fit_the_items_are_never_shifted(biolm_server, fault):
     texts = sequences(64)
