@@ -14,8 +14,6 @@ As a program for benchmarks: `python -m tests.biolm_server --port 0 --latency 0.
 import argparse
 import asyncio
 import gzip
-import hashlib
-import math
 import re
 import socket
 import ssl
@@ -24,466 +22,28 @@ import tempfile
 import threading
 import time
 import zlib
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
-import numpy as np
 import orjson
 import pytest
-from Bio.Data.IUPACData import protein_letters_1to3
-from numpy.typing import NDArray
 
-ALPHABET = "ACDEFGHIKLMNPQRSTVWY"
-ESM_ORDER = "LAGVSERTIDPKQNFYMHWC"
-"""Order of the residues in an ESM vocabulary: not that of `ALPHABET`."""
-SPECIAL_BEFORE, SPECIAL_AFTER = ["<cls>", "<pad>", "<eos>", "<unk>"], ["X", "B", "-", "<mask>"]
-MASK = "<mask>"
-LAYERS = (5, 6)
-DIMENSION = 8
-RESIDUES_ONLY = f"Residues can only be represented with '{ALPHABET}' characters"
-
-THREE = {letter: name.upper() for letter, name in protein_letters_1to3.items()}
-
-Item = Mapping[str, Any]
-Params = Mapping[str, Any]
-
-# --- answers ---------------------------------------------------------------------------------
-
-
-def key_of(item: Item) -> str:
-    """Name under which an item is scripted and recorded: its sequence, or all of it as JSON."""
-    if len(item) == 1 and "sequence" in item:
-        return str(item["sequence"])
-    return orjson.dumps(item, option=orjson.OPT_SORT_KEYS).decode()
-
-
-def unit(*parts: object) -> float:
-    """A number in [0, 1) that depends on the texts alone."""
-    digest = hashlib.blake2b("\0".join(map(str, parts)).encode(), digest_size=6).digest()
-    return int.from_bytes(digest, "big") / 2**48
-
-
-def spread(count: int, *parts: object) -> NDArray[np.float32]:
-    """`count` different numbers in [0, 1) that depend on the texts alone."""
-    numbers = unit(*parts) + np.arange(count) * 0.6180339887498949
-    return (numbers % 1.0).astype(np.float32)
-
-
-def logits(sequence: str) -> NDArray[np.float32]:
-    """Logits of a masked model in the order of `ALPHABET`; shape (tokens, 20)."""
-    tokens = re.findall(r"<mask>|.", sequence)
-    values = 4 * spread(len(tokens) * 20, "logits", sequence).reshape(len(tokens), 20) - 2
-    for place, token in enumerate(tokens):
-        if token != MASK:
-            values[place, ALPHABET.index(token)] += 3
-    return values
-
-
-def _seed(item: Item, params: Params) -> str:
-    return key_of(item) + (
-        orjson.dumps(params, option=orjson.OPT_SORT_KEYS).decode() * bool(params)
-    )
-
-
-def _temperature(item: Item, params: Params) -> Any:
-    return {"melting_temperature": 30 + 60 * unit("tm", _seed(item, params))}
-
-
-def _embed(item: Item, params: Params) -> Any:
-    dimension = int(params.get("dimension", DIMENSION))
-    text = key_of(item)
-    return {
-        "embeddings": [
-            {"layer": layer, "embedding": 2 * spread(dimension, layer, text) - 1}
-            for layer in LAYERS
-        ]
-    }
-
-
-def _masked(item: Item, params: Params) -> Any:
-    """Rows for the residues, columns for the residues."""
-    order = [ALPHABET.index(letter) for letter in ESM_ORDER]
-    return {
-        "logits": logits(item["sequence"])[:, order].copy(),
-        "sequence_tokens": re.findall(r"<mask>|.", item["sequence"]),
-        "vocab_tokens": list(ESM_ORDER),
-    }
-
-
-def _masked_with_ends(item: Item, params: Params) -> Any:
-    """Two rows more, for the beginning and the end, and columns for special tokens."""
-    plain = _masked(item, params)
-    before, after = len(SPECIAL_BEFORE), len(SPECIAL_AFTER)
-    return {
-        "logits": np.pad(plain["logits"], ((1, 1), (before, after)), constant_values=9.0),
-        "sequence_tokens": ["<cls>", *plain["sequence_tokens"], "<eos>"],
-        "vocab_tokens": [*SPECIAL_BEFORE, *ESM_ORDER, *SPECIAL_AFTER],
-    }
-
-
-def _disorder(item: Item, params: Params) -> Any:
-    return {"disorder": spread(len(item["sequence"]), "disorder", item["sequence"])}
-
-
-def _score(item: Item, params: Params) -> Any:
-    return {"log_prob": -100 * unit("score", _seed(item, params))}
-
-
-def plddts(sequence: str) -> NDArray[np.float64]:
-    """pLDDT of each residue [0-100], two decimals as in a B-factor column."""
-    return np.round(50 + 50 * spread(len(sequence), "plddt", sequence).astype(float), 2)
-
-
-def _fold(item: Item, params: Params) -> Any:
-    sequence = item["sequence"]
-    lines = [
-        f"ATOM  {n:5d}  CA  {THREE[letter]} A{n:4d}    "
-        f"{x:8.3f}{y:8.3f}{z:8.3f}  1.00{b:6.2f}           C"
-        for n, letter, (x, y, z), b in _alpha_carbons(sequence)
-    ]
-    return {
-        "pdb": "\n".join([*lines, "TER   ", "END   ", ""]),
-        "mean_plddt": float(plddts(sequence).mean()),
-    }
-
-
-def _fold_cif(item: Item, params: Params) -> Any:
-    return {
-        "cif": _cif(item["sequence"]),
-        "mean_plddt": float(plddts(item["sequence"]).mean()),
-    }
-
-
-def _cofold(item: Item, params: Params) -> Any:
-    chains = [chain.get("sequence", "") for chain in item["molecules"]]
-    score = unit("confidence", _seed(item, params))
-    return {"cif": _cif("".join(chains)), "confidence": {"confidence_score": score}}
-
-
-def _cif(sequence: str) -> str:
-    columns = (
-        *("group_PDB", "id", "type_symbol", "label_atom_id", "label_alt_id", "label_comp_id"),
-        *("label_asym_id", "label_seq_id", "pdbx_PDB_ins_code", "Cartn_x", "Cartn_y", "Cartn_z"),
-        *("occupancy", "B_iso_or_equiv", "auth_seq_id", "auth_asym_id", "pdbx_PDB_model_num"),
-    )
-    head = ["data_model", "#", "loop_", *(f"_atom_site.{column}" for column in columns)]
-    atoms = [
-        f"ATOM {n} C CA . {THREE[letter]} A {n} ? {x:.3f} {y:.3f} {z:.3f} 1.00 {b:.2f} {n} A 1"
-        for n, letter, (x, y, z), b in _alpha_carbons(sequence)
-    ]
-    return "\n".join([*head, *atoms, "#", ""])
-
-
-def _alpha_carbons(sequence: str) -> Iterator[tuple[int, str, tuple[float, float, float], float]]:
-    """An ideal helix: 100 degrees and 1.5 Å per residue."""
-    for place, (letter, plddt) in enumerate(zip(sequence, plddts(sequence), strict=True)):
-        turn = math.radians(100) * place
-        position = (2.3 * math.cos(turn), 2.3 * math.sin(turn), 1.5 * place)
-        yield place + 1, letter, position, float(plddt)
-
-
-def ddg(sequence: str, mutation: str) -> float:
-    """Change of free energy by one mutation, such as A12G [kcal/mol]; of none to itself: 0."""
-    return 0.0 if mutation[0] == mutation[-1] else 6 * unit("ddg", sequence, mutation) - 3
-
-
-def _ddg_matrix(item: Item, params: Params) -> Any:
-    sequence = item["sequence"]
-    rows = [f"{letter}{place}" for place, letter in enumerate(sequence, 1)]
-    values = [[ddg(sequence, row + letter) for letter in ALPHABET] for row in rows]
-    axes = {"residue_axis": rows, "amino_acid_axis": list(ALPHABET)}
-    return {"ddG_matrix": {"values": values, **axes}}
-
-
-def _ddg_list(item: Item, params: Params) -> Any:
-    """Of the mutations asked for, or of all."""
-    sequence = str(item.get("sequence") or _sequence_of(item.get("pdb", "")))
-    mutations = item.get("mutations") or [
-        f"{letter}{place}{other}"
-        for place, letter in enumerate(sequence, 1)
-        for other in ALPHABET
-        if other != letter
-    ]
-    return [{"mutation": mutation, "ddg": ddg(sequence, mutation)} for mutation in mutations]
-
-
-def _sequence_of(pdb: str) -> str:
-    """The residues that have a C-alpha."""
-    one = {three: letter for letter, three in THREE.items()}
-    atoms = (line for line in pdb.splitlines() if line.startswith("ATOM") and line[13:15] == "CA")
-    return "".join(one[line[17:20]] for line in atoms)
-
-
-def _designs(item: Item, params: Params, name: str = "sequence") -> list[tuple[str, float]]:
-    """Sequences of 12 residues with their scores."""
-    seed = _seed(item, params)
-    count = int(params.get("num_sequences", params.get("batch_size", 2)))
-    texts = [f"{name} {number} {seed}" for number in range(count)]
-    return [(_random_protein(12, text), unit(text)) for text in texts]
-
-
-def _random_protein(length: int, text: str) -> str:
-    return "".join(ALPHABET[byte % 20] for byte in hashlib.shake_128(text.encode()).digest(length))
-
-
-def _inverse_fold(item: Item, params: Params) -> Any:
-    """Several entries of `results` for one item."""
-    return [
-        {"sequence": text, "score": score, "global_score": score + 1, "seq_recovery": score / 2}
-        for text, score in _designs(item, params)
-    ]
-
-
-def _antibodies(item: Item, params: Params) -> Any:
-    pairs = zip(_designs(item, params, "heavy"), _designs(item, params, "light"), strict=True)
-    return {
-        "sequences": [
-            {"heavy": heavy, "light": light, "global_score": score}
-            for (heavy, score), (light, _) in pairs
-        ]
-    }
-
-
-def _diffuse(item: Item, params: Params) -> Any:
-    return [
-        {"sequence": text, "log_prob": -score, "perplexity": 1 + score}
-        for text, score in _designs(item, params)
-    ]
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """One action of one model."""
-
-    answer: Callable[[Item, Params], Any]
-    needs: str = "sequence"
-    """Field without which an item is refused; "": none."""
-    masks: bool = False
-    """Sequences may hold `<mask>`; on the hub they must."""
-    flat: bool = False
-    """The answer to an item is several entries of `results`."""
-    states_limit: bool = True
-    """Its schema tells the batch size."""
-    params: Literal["optional", "required", "forbidden"] = "optional"
-    """What the hub says of `params`; the hosted service is not so strict."""
-
-
-MODELS: dict[str, Model] = {
-    "temberture/predict": Model(_temperature),
-    "esm2-8m/encode": Model(_embed),
-    "esm2-8m/predict": Model(_masked, masks=True, params="forbidden"),
-    "esm2-8m/score": Model(_score),
-    "esm2-8m/log_prob": Model(_score, params="forbidden"),
-    "esm2-ends/predict": Model(_masked_with_ends, masks=True),
-    "disorder/predict": Model(_disorder, states_limit=False),
-    "esmfold/predict": Model(_fold),
-    "esmfold/fold": Model(_fold),
-    "esmfold-cif/fold": Model(_fold_cif),
-    "spurs/predict": Model(_ddg_matrix),
-    "thermompnn/predict": Model(_ddg_list, needs=""),
-    "thermompnn-flat/predict": Model(_ddg_list, needs="", flat=True, params="required"),
-    "protein-mpnn/generate": Model(_inverse_fold, needs="", flat=True),
-    "antifold/generate": Model(_antibodies, needs=""),
-    "dsm/generate": Model(_diffuse, needs=""),
-    "boltz2/predict": Model(_cofold, needs="molecules"),
-    "boltz2/fold": Model(_cofold, needs="molecules"),
-}
-"""Endpoint -> what it does.  `thermompnn-flat` is how the hub's ThermoMPNN answers."""
-
-
-def answer(endpoint: str, item: Item, params: Params | None = None) -> Any:
-    """What the server says of one item, as it comes out of JSON.
-
-    Args:
-        endpoint: Model and action, such as `esm2-8m/encode`.
-    """
-    return orjson.loads(_dumps(MODELS[endpoint].answer(item, params or {})))
-
-
-def _dumps(value: object) -> bytes:
-    return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY)
-
-
-# --- script ----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """An answer that is nothing but a status."""
-
-    code: int
-    body: object = None
-    """As JSON; None: a page of HTML, as a proxy sends it."""
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-
-Fault = (
-    Status
-    | Literal[
-        "reset",  # the connection is reset, no answer
-        "cut",  # half of the body, then the connection is closed
-        "trickle",  # the body comes byte by byte, `trickle_s` apart
-        "hang",  # no answer until the client goes
-        "short",  # one result too few
-        "long",  # one result too many
-        "mixed",  # `error` beside `results`
-        "not-json",  # status 200 with a page of HTML
-    ]
+from tests.biolm_models import (
+    ALPHABET,
+    MASK,
+    MODELS,
+    RESIDUES_ONLY,
+    Item,
+    Model,
+    Params,
+    dumps,
+    key_of,
 )
-"""What happens to a whole request.  Over HTTP/2 neither "reset" nor "cut" can be played."""
-ItemFault = Literal[
-    "named",  # the batch is refused; the item is named
-    "unnamed",  # the batch is refused; nobody is named
-    "crash",  # the batch ends with 500
-    "hang",  # the batch is never answered
-    "error",  # the item's entry in `results` is {"error": ...}
-    "null",  # the item's entry in `results` is null
-]
-"""What an item does to the batch that holds it."""
-
-
-def throttled(retry_after: str | None = None) -> Status:
-    """429, with a `Retry-After` header if a value is given (seconds, or an HTTP date)."""
-    headers = {} if retry_after is None else {"retry-after": retry_after}
-    return Status(429, {"detail": "Request was throttled."}, headers)
-
-
-class Script:
-    """How the server behaves; every field may be changed while it runs, from any thread."""
-
-    def __init__(self) -> None:
-        self.latency_s = 0.0
-        """Time that a model takes for a batch."""
-        self.token: str | None = None
-        """Required of every request to a model; None: none."""
-        self.batch_size = 32
-        """Most items per request, of every model."""
-        self.batch_sizes: dict[str, int] = {}
-        """The same, by endpoint."""
-        self.throttle_rate: str | None = "1000/second"
-        """What the schema says; it is not enforced."""
-        self.schema: Literal["given", "missing", "hangs", "no-tokens"] = "given"
-        """`no-tokens`: 401 for who sends a token, as the hosted service may; it asks for none."""
-        self.per_second: float | None = None
-        """Requests accepted within a second; more are throttled."""
-        self.most_in_flight: int | None = None
-        """Requests accepted at a time; more are throttled."""
-        self.retry_after: str | None = None
-        """`Retry-After` of the two above."""
-        self.outage: Fault | None = None
-        """What happens to every request to a model, until it is None again."""
-        self.items: dict[str, ItemFault] = {}
-        """`key_of(item)` -> what that item does."""
-        self.trickle_s = 0.01
-        """Pause between two bytes of a body that trickles."""
-        self.compress = False
-        """Compress answers above 1000 bytes for who accepts it, as the hub does."""
-        self._lock = threading.Lock()
-        self._queue: list[tuple[str | None, Fault]] = []
-
-    def next(self, *faults: Fault, endpoint: str | None = None) -> None:
-        """Let these happen, one each to the next requests (of one endpoint, if it is given)."""
-        with self._lock:
-            self._queue += [(endpoint, fault) for fault in faults]
-
-    @property
-    def pending(self) -> int:
-        """Faults of `next` that did not happen yet."""
-        return len(self._queue)
-
-    def fault(self, endpoint: str) -> Fault | None:
-        """What happens to the request that has just come."""
-        if self._queue:
-            with self._lock:
-                for place, (only, fault) in enumerate(self._queue):
-                    if only in (None, endpoint):
-                        del self._queue[place]
-                        return fault
-        return self.outage
-
-
-# --- records ---------------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class Call:
-    """One request as the server saw it."""
-
-    at: float
-    """`time.monotonic()` of its arrival."""
-    method: str
-    path: str
-    headers: dict[str, str]
-    http_version: str
-    endpoint: str = ""
-    """Model and action; "" for everything else."""
-    items: tuple[str, ...] = ()
-    """`key_of` each item."""
-    status: int = 0
-    """Of the answer; 0: there was none."""
-    aborted: bool = False
-    """The client went before the answer."""
-    over: bool = False
-
-    @property
-    def gzipped(self) -> bool:
-        """Whether the body came compressed."""
-        return self.headers.get("content-encoding") == "gzip"
-
-
-class Seen:
-    """What happened so far."""
-
-    def __init__(self, *, every_call: bool = True) -> None:
-        self.every_call = every_call
-        """False: only the counts, for benchmarks."""
-        self.calls: list[Call] = []
-        self.requests: Counter[str] = Counter()
-        """Requests by endpoint, without those refused for their token."""
-        self.statuses: Counter[int] = Counter()
-        """Answers by status; 0: connection reset, or client gone."""
-        self.items: Counter[str] = Counter()
-        """How often each item was asked about, whatever came of it."""
-        self.answered: Counter[str] = Counter()
-        """How often each item was in a batch whose answer, a 200, was sent to the end."""
-        self.in_flight = 0
-        """Requests to models being worked on now."""
-        self.most_in_flight = 0
-        self.aborted = 0
-        self.connections = 0
-        """Open connections (HTTP/1.1 only)."""
-
-    def clear(self) -> None:
-        """Forget all but what is going on."""
-        self.calls = []
-        for counts in (self.requests, self.statuses, self.items, self.answered):
-            counts.clear()
-        self.most_in_flight, self.aborted = self.in_flight, 0
-
-    def came(self, call: Call) -> None:
-        """A request to a model has begun; it takes part in what is in flight."""
-        self.requests[call.endpoint] += 1
-        self.in_flight += 1
-        self.most_in_flight = max(self.most_in_flight, self.in_flight)
-
-    def ended(self, call: Call, *, complete: bool = False) -> None:
-        """A request is over; said before the last byte goes, so that no client knows it sooner."""
-        if call.over:
-            return
-        call.over = True
-        if call.endpoint:
-            self.in_flight -= 1
-            self.statuses[call.status] += 1
-            self.aborted += call.aborted
-            if complete and call.status == 200:
-                self.answered.update(call.items)
-
-
-# --- protocol --------------------------------------------------------------------------------
+from tests.biolm_script import Call, Fault, ItemFault, Script, Seen, Status, throttled
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -503,7 +63,7 @@ class Reply:
 
 
 def _json(status: int, value: object, **headers: str) -> Reply:
-    return Reply(status, _dumps(value), {"content-type": "application/json", **headers})
+    return Reply(status, dumps(value), {"content-type": "application/json", **headers})
 
 
 def _page(status: int) -> Reply:
@@ -707,7 +267,7 @@ class Service:
         if MODELS[endpoint].flat:
             flat = [entry for item in items for entry in MODELS[endpoint].answer(item, params)]
             whole["results"] = flat
-        return _dumps(whole)
+        return dumps(whole)
 
     def _entry(self, endpoint: str, item: Item, params: Params, option: str) -> orjson.Fragment:
         """The JSON of one answer, kept for the next time."""
@@ -716,7 +276,7 @@ class Service:
         if found is None:
             if len(self._cache) > 50_000:
                 self._cache.clear()
-            found = orjson.Fragment(_dumps(MODELS[endpoint].answer(item, params)))
+            found = orjson.Fragment(dumps(MODELS[endpoint].answer(item, params)))
             self._cache[key] = found
         return found
 

@@ -16,22 +16,9 @@ import pytest
 from Bio.PDB import MMCIFParser, PDBParser
 from pydantic import BaseModel, Field, ValidationError
 
-from tests.biolm_server import (
-    ALPHABET,
-    MODELS,
-    BioLMServer,
-    Status,
-    answer,
-    biolm_server,
-    ddg,
-    http2_server,
-    key_of,
-    logits,
-    plddts,
-    throttled,
-)
-
-__all__ = ["biolm_server", "http2_server"]  # until the fixtures are a plugin of all tests
+from tests.biolm_models import ALPHABET, MODELS, answer, ddg, key_of, logits, plddts
+from tests.biolm_script import Status, throttled
+from tests.biolm_server import BioLMServer
 
 TM = "temberture/predict"
 

@@ -275,7 +275,8 @@ def large_embeddings(given: Given) -> Figures:
 
 def faults(given: Given) -> Figures:
     """What throttling and bad residues cost, with a server in this process that plays them."""
-    from tests.biolm_server import BioLMServer, throttled
+    from tests.biolm_script import throttled
+    from tests.biolm_server import BioLMServer
 
     texts = list(sequences(given.count))
     broken = texts[40][:-1] + "X"

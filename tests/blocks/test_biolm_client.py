@@ -15,7 +15,9 @@ from blocks.biolm_calls import Call, Connection, Limits
 from blocks.biolm_client import BioLMClient
 from blocks.errors import InputError, ServiceError
 from blocks.service_pace import RetryRule
-from tests.biolm_server import BioLMServer, Status, answer, throttled
+from tests.biolm_models import answer
+from tests.biolm_script import Status, throttled
+from tests.biolm_server import BioLMServer
 
 QUICK = RetryRule(attempts=5, first_wait_s=0.01, longest_wait_s=0.05, throttled_for_s=5.0)
 SCORE = Call("esm2-8m", "score")

@@ -22,7 +22,9 @@ from tasks.design.model import PredictStage, SequenceInput
 from tasks.design.remote_stages import predict_remotely
 from tasks.design.stages import load_input
 from tasks.items import StageResult, load
-from tests.biolm_server import ALPHABET, BioLMServer, Status, answer, plddts, throttled
+from tests.biolm_models import ALPHABET, answer, plddts
+from tests.biolm_script import Status, throttled
+from tests.biolm_server import BioLMServer
 
 TM = [{"name": "tm", "key": "melting_temperature"}]
 
@@ -244,6 +246,14 @@ def test_what_failed_is_asked_again_by_a_later_run(biolm_server):
     assert table(second, "tm")["tm"].tolist() == temperatures(texts)
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that waits little between its attempts."""
+    soon = partial(RetryRule, first_wait_s=0.02)
+    monkeypatch.setattr("blocks.biolm_client.RetryRule", soon)
+
+
+@pytest.mark.usefixtures("impatient")
 def test_a_poisoned_item_is_the_only_one_lost(biolm_server):
     texts = sequences(64)
     biolm_server.script.items[texts[40]] = "crash"
@@ -254,6 +264,7 @@ def test_a_poisoned_item_is_the_only_one_lost(biolm_server):
     assert "500" in reasons(result)[40]
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_poisoned_item_that_is_asked_again_by_itself_is_lost_again_and_not_the_run(biolm_server):
     texts = sequences(64)
     biolm_server.script.items[texts[40]] = "crash"

@@ -19,7 +19,9 @@ from blocks.errors import BudgetError, InputError, ServiceError
 from flows.design import design, plan
 from tasks.design import remote_stages
 from tasks.design.model import DesignParams
-from tests.biolm_server import BioLMServer, answer, throttled
+from tests.biolm_models import answer
+from tests.biolm_script import throttled
+from tests.biolm_server import BioLMServer
 
 pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("prefect_server")]
 
