@@ -67,6 +67,8 @@ class Counts(Record):
     """Distinct items answered by the prediction store."""
     computed: int = 0
     """Distinct items computed."""
+    requests: int = 0
+    """Requests sent to a service."""
 
 
 class StageResult(Record):

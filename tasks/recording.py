@@ -78,6 +78,8 @@ def _task_finished(_task: Task[..., Any], run: TaskRun, state: State[Any]) -> No
             "items_cached": counts.items_in if cached else counts.cached,
             "items_computed": 0 if cached else counts.computed,
         }
+        if counts.requests and not cached:
+            values["requests"] = counts.requests
         if values["wall_s"] > 0 and not cached:
             values["items_per_s"] = counts.items_in / values["wall_s"]
     context = FlowRunContext.get()

@@ -105,4 +105,5 @@ def stage_row(stage: StageParams, ended: Ended) -> StageRow:
         cached=counts.items_in if ended.cached else counts.cached,
         computed=0 if ended.cached else counts.computed,
         seconds=0.0 if ended.cached else ended.result.seconds,
+        requests=0 if ended.cached else counts.requests,
     )

@@ -62,10 +62,8 @@ class StageRow:
     seconds: float = 0.0
     exact: bool = True
     """Whether the figures are what a run does, or bounds."""
-    requests: int | None = None
-    """Requests to a remote model; None for a stage of this machine."""
-    least_s: float = 0.0
-    """Time that the rate limit of a remote model takes."""
+    requests: int = 0
+    """Requests to a remote model."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,7 @@ def method_of(params: PredictorParams) -> Method:
         columns={
             name: f"{kind} from the answers of {params.model}" for name, kind in kinds.items()
         },
-        description="a remote model",
+        description=f"{params.model} ({params.action})",
         source="BioLM, https://biolm.ai",
         letters="",
         text_columns=frozenset(n for n, kind in kinds.items() if kind in {"text", "structures"}),

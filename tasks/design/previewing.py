@@ -1,6 +1,7 @@
 """What a run would do, counted without doing it: items, what is stored, what is to compute."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 
@@ -19,7 +20,15 @@ from tasks.items import StageResult, union
 from tasks.policies import call, is_cached
 
 
-def preview(run: Prepared) -> list[StageRow]:
+@dataclass(frozen=True, slots=True)
+class PlanRow(StageRow):
+    """One line of a plan."""
+
+    least_s: float = 0.0
+    """Time that the rate limit of a remote model takes."""
+
+
+def preview(run: Prepared) -> list[PlanRow]:
     """What a run of these parameters would do now: items, from the store, to compute.
 
     Stages that cost nothing (generators, filters, ranking) are carried out to know their counts.
@@ -55,9 +64,9 @@ def _row(
     *,
     exact: bool = True,
     asked: Sequence[int] | None = None,
-) -> StageRow:
+) -> PlanRow:
     needs, cost = ", ".join(stage.needs), cost_of(stage, asked or [computed])
-    return StageRow(
+    return PlanRow(
         stage.name,
         stage.uses,
         needs,
@@ -65,8 +74,8 @@ def _row(
         cached,
         computed,
         exact=exact,
-        requests=cost.requests if cost else None,
-        least_s=cost.least_s if cost else 0.0,
+        requests=cost.requests,
+        least_s=cost.least_s,
     )
 
 
@@ -91,7 +100,7 @@ def _bound(
 
 def _previewed(
     stage: StageParams, run: Prepared, needs: list[StageResult]
-) -> tuple[StageRow, StageResult | None]:
+) -> tuple[PlanRow, StageResult | None]:
     """The plan of a stage whose needs are known, and its result where that costs nothing."""
     planned = call_of(stage, needs, run)
     if planned is None:
@@ -125,7 +134,7 @@ def _keyed(stage: PredictStage, run: Prepared, needs: list[StageResult]) -> scor
     return LocalPredictor(stage, run.parent, local_predictor.profile_of(needs))
 
 
-def plan_frame(rows: Sequence[StageRow], stages_: Sequence[StageParams]) -> pd.DataFrame:
+def plan_frame(rows: Sequence[PlanRow], stages_: Sequence[StageParams]) -> pd.DataFrame:
     """The plan as people read it: ≤ marks bounds, ~ what depends on chance, ? what nobody knows."""
     pace, by_name = known_pace(), {stage.name: stage for stage in stages_}
     bounds = ["" if row.exact else "≤ " for row in rows]
@@ -142,9 +151,9 @@ def plan_frame(rows: Sequence[StageRow], stages_: Sequence[StageParams]) -> pd.D
         "cached": [f"{row.cached:,}" for row in rows],
         "to compute": [f"{mark}{row.computed:,}" for mark, row in zip(marks, rows, strict=True)],
     }
-    if any(row.requests is not None for row in rows):
+    if any(settings_of(stage) for stage in stages_):
         columns["requests"] = [
-            "" if row.requests is None else f"{mark}{row.requests:,}"
+            f"{mark}{row.requests:,}" if settings_of(by_name[row.stage]) else ""
             for mark, row in zip(marks, rows, strict=True)
         ]
     columns["expected s"] = [
@@ -153,13 +162,13 @@ def plan_frame(rows: Sequence[StageRow], stages_: Sequence[StageParams]) -> pd.D
     return pd.DataFrame(columns)
 
 
-def _mark(row: StageRow) -> str:
+def _mark(row: PlanRow) -> str:
     if row.exact:
         return ""
     return "~ " if row.uses == "generate" else "≤ "
 
 
-def _seconds(stage: StageParams, row: StageRow, pace: Pace) -> float | None:
+def _seconds(stage: StageParams, row: PlanRow, pace: Pace) -> float | None:
     """By the pace of earlier runs, and no less than the rate limit of a service takes."""
     usual = expected_seconds(stage, row.computed, pace)
     return max(usual or 0.0, row.least_s) or usual

@@ -27,16 +27,14 @@ def settings_of(stage: StageParams) -> RemoteSettings | None:
     return with_ if isinstance(with_, RemoteSettings) else None
 
 
-def cost_of(stage: StageParams, items: Sequence[int]) -> Cost | None:
-    """The cost of asking so many items, one time after the other; None for a local stage.
+def cost_of(stage: StageParams, items: Sequence[int]) -> Cost:
+    """The cost of asking so many items, one time after the other; nothing for a local stage.
 
     The model is asked for its limits where there is anything to do; one that does not answer is
     taken to have none.
     """
     remote = settings_of(stage)
-    if remote is None:
-        return None
-    if not any(items):
+    if remote is None or not any(items):
         return Cost(0, 0.0)
     call = call_of(remote)
     with session(connection_of(remote.connection)) as biolm:

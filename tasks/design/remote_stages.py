@@ -50,8 +50,7 @@ def predict_remotely(
     with biolm_sessions.session(connection_of(stage.with_.connection)) as session:
         predictor = RemotePredictor(stage, session, allowance(), slots)
         result = scored(stage, needs, predictor, stop_on_error)
-        _told(stage.name, predictor.asker, session)
-    return result
+        return _told(result, predictor.asker, session)
 
 
 @remote(*remote_generators.MODULES)
@@ -77,14 +76,16 @@ def generate_remotely(
         asker = Asker(stage.name, params, session, allowance(), slots)
         model = StoredModel(params, asker, connection, seed)
         made = remote_generators.generate(params, model, parent=parent or None, seed=seed)
-        _told(stage.name, asker, session)
-    return as_source(stage, made, ordinal)
+        return _told(as_source(stage, made, ordinal), asker, session)
 
 
-def _told(stage: str, asker: Asker, session: biolm_sessions.Session) -> None:
-    """Say what was asked, where anything was."""
-    if asker.requests:
-        run_logger().info(
-            "%s: %d requests; of this process over the connection: %s",
-            stage, asker.requests, session.traffic,
-        )  # fmt: skip
+def _told(result: StageResult, asker: Asker, session: biolm_sessions.Session) -> StageResult:
+    """The result with its number of requests; what was asked is said, where anything was."""
+    if not asker.requests:
+        return result
+    run_logger().info(
+        "%s: %d requests; of this process over the connection: %s",
+        result.stage, asker.requests, session.traffic,
+    )  # fmt: skip
+    counts = result.counts.model_copy(update={"requests": asker.requests})
+    return result.model_copy(update={"counts": counts})

@@ -20,10 +20,12 @@ from tasks.design.model import (
     DesignParams,
     DiversityStage,
     FilterStage,
+    GenerateStage,
     PredictStage,
     RankStage,
 )
 from tasks.design.page.content import DesignPage
+from tasks.design.remote_costs import settings_of
 from tasks.items import Items, StageResult, load
 from tasks.report.number_text import plain_number
 
@@ -90,9 +92,7 @@ def page_of(
         top=top[[column for column in _shown(run.params) if column in top]],
         objectives=objectives(run.params),
         funnel=outcome.funnel,
-        stages=pd.DataFrame([asdict(row) for row in run.rows])
-        .rename(columns={"uses": "kind"})
-        .drop(columns="exact"),
+        stages=_stages(run.rows),
         near_misses=near_misses(items, outcome),
         what_if=what_if(run.params, items, outcome),
         diversity=diversity_figures(run),
@@ -102,6 +102,12 @@ def page_of(
         files=[(name, what) for name, what in FILES if name in files],
         warnings=list(run.notes),
     )
+
+
+def _stages(rows: Sequence[StageRow]) -> pd.DataFrame:
+    table = pd.DataFrame([asdict(row) for row in rows]).rename(columns={"uses": "kind"})
+    unused = ["exact", *([] if table["requests"].any() else ["requests"])]
+    return table.drop(columns=unused)
 
 
 def _shown(params: DesignParams) -> list[str]:
@@ -173,9 +179,20 @@ def _measured_diversity(run: Run) -> dict[str, float]:
 
 
 def methods(params: DesignParams) -> pd.DataFrame:
-    """Where each predicted column comes from."""
+    """Where each predicted column comes from, and which services made designs."""
     rows = []
     for stage in params.stages:
+        remote = settings_of(stage)
+        if remote is not None and isinstance(stage, GenerateStage):
+            rows.append(
+                {
+                    "column": f"designs of {stage.name}",
+                    "what": "sequences",
+                    "method": f"{remote.model} ({remote.action})",
+                    "version": "",
+                    "source": "BioLM, https://biolm.ai",
+                }
+            )
         if isinstance(stage, PredictStage):
             method = predictors.method_of(stage.with_)
             rows += [

@@ -106,7 +106,7 @@ def test_two_runs_that_want_the_same_at_once_compute_it_once():
 def test_only_transient_errors_are_tried_again(error, calls_made):
     calls = []
 
-    @remote
+    @remote()
     def call() -> str:
         calls.append(1)
         if len(calls) == 1:
