@@ -273,7 +273,7 @@ design(DesignParams.model_validate_json(sys.argv[1]))
 """
 
 
-def test_a_killed_run_goes_on_with_what_was_answered(biolm_server):
+def test_a_killed_run_goes_on_with_what_was_answered(biolm_server, prefect_server):
     library = tuple(PARENT[:n] + PARENT[:m] for n in range(5, 39) for m in range(1, 20))
     biolm_server.script.latency_s = 0.05
     stages = [
@@ -284,7 +284,7 @@ def test_a_killed_run_goes_on_with_what_was_answered(biolm_server):
     params = DesignParams.model_validate({"input": {"sequences": library}, "stages": stages})
     process = subprocess.Popen(
         [sys.executable, "-c", KILLED, params.model_dump_json(by_alias=True)],
-        env=os.environ | {"PYTHONPATH": str(Path.cwd())},
+        env=os.environ | {"PYTHONPATH": str(Path.cwd()), "PREFECT_API_URL": prefect_server.api},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
