@@ -5,13 +5,13 @@ whenever a request begins or ends: with n in flight a request costs n². A lane 
 one connection, so that nothing is searched for.
 """
 
+import asyncio
 import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from functools import cache
 from time import monotonic
 
-import anyio
 import httpx
 
 IDLE_S = 5.0
@@ -40,6 +40,7 @@ class Lanes(httpx.AsyncBaseTransport):
         self._idle: deque[tuple[float, httpx.AsyncBaseTransport]] = deque()
         """Since when, and which; those used last stand at the right."""
         self._busy: set[httpx.AsyncBaseTransport] = set()
+        self._closing: set[asyncio.Future[list[BaseException | None]]] = set()
         self._closed = False
 
     @property
@@ -73,7 +74,8 @@ class Lanes(httpx.AsyncBaseTransport):
         lanes = [*self._busy, *(lane for _, lane in self._idle)]
         self._busy.clear()
         self._idle.clear()
-        await _close(lanes)
+        await self._close(lanes)
+        await asyncio.gather(*self._closing)
 
     async def _leave(self, lane: httpx.AsyncBaseTransport, *, whole: bool) -> None:
         """End the use of a lane, which others may use if its request came to a whole end."""
@@ -87,7 +89,14 @@ class Lanes(httpx.AsyncBaseTransport):
         while self._idle and self._idle[0][0] < now - self._idle_s:
             unused.append(self._idle.popleft()[1])
         if unused:
-            await _close(unused)
+            await self._close(unused)
+
+    async def _close(self, lanes: list[httpx.AsyncBaseTransport]) -> None:
+        """Close them even if the caller is cancelled; what they say to it matters to nobody."""
+        closing = asyncio.gather(*(lane.aclose() for lane in lanes), return_exceptions=True)
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
+        await asyncio.shield(closing)
 
 
 class _Answer(httpx.AsyncByteStream):
@@ -125,9 +134,3 @@ def plain_lane() -> httpx.AsyncBaseTransport:
 def no_certificates() -> ssl.SSLContext:
     """For plain http: reading those of the authorities takes longer than a request."""
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-
-
-async def _close(lanes: list[httpx.AsyncBaseTransport]) -> None:
-    with anyio.CancelScope(shield=True):
-        for lane in lanes:
-            await lane.aclose()

@@ -24,8 +24,10 @@ from tasks.design.budget import Allowance
 from tasks.design.remote_model import RemoteSettings, Request
 from tasks.design.scoring import Part
 
-WRITE_ROWS, WRITE_S = 4_096, 2.0
-"""Answers, and seconds, between two writes to the store."""
+WRITE_ROWS, WRITE_BYTES, WRITE_S = 4_096, 16 << 20, 2.0
+"""Answers, what they hold, and seconds, between two writes to the store."""
+NUMBER_BYTES = 32
+"""Of a number that is an object of its own, and of the place that holds it."""
 UNKNOWN_BATCH = 8
 """Items per request to a model that does not say how many it takes."""
 REFUSED_FIRST = 32
@@ -62,6 +64,7 @@ class Gathered:
         self._places: list[int] = []
         self._answers: list[dict[str, answers.Leaf]] = []
         self._errors: list[str] = []
+        self._bytes = 0
         self._written = 0.0
         self._answered = False
         self._refused: Counter[str] = Counter()
@@ -100,8 +103,11 @@ class Gathered:
 
     def is_due(self) -> bool:
         """Whether it is time to write down what is there; the first answers at once."""
+        if not self._places:
+            return False
         age_s = time.monotonic() - self._written
-        return bool(self._places) and (len(self._places) >= WRITE_ROWS or age_s > WRITE_S)
+        many = len(self._places) >= WRITE_ROWS or self._bytes >= WRITE_BYTES
+        return many or age_s > WRITE_S
 
     def part(self) -> Part:
         """All that is there, to be written down."""
@@ -111,7 +117,7 @@ class Gathered:
             self._errors,
             answers.long_texts(self._answers),
         )
-        self._places, self._answers, self._errors = [], [], []
+        self._places, self._answers, self._errors, self._bytes = [], [], [], 0
         self._written = time.monotonic()
         return part
 
@@ -119,6 +125,7 @@ class Gathered:
         self._places.append(place)
         self._answers.append(leaves)
         self._errors.append(error)
+        self._bytes += _size(leaves)
 
     def _check_first(self, leaves: Mapping[str, answers.Leaf]) -> None:
         try:
@@ -243,6 +250,24 @@ class Asker:
         if gathered.stop is None and not self._allowance.take(items):
             gathered.stop = self._allowance.error(self._stage)
         return gathered.stop is None
+
+
+def _size(leaves: Mapping[str, answers.Leaf]) -> int:
+    """About how much memory an answer takes [bytes]."""
+    size, left = 0, list[object](leaves.values())
+    while left:  # JSON may be nested deeper than Python calls
+        leaf = left.pop()
+        if isinstance(leaf, np.ndarray):
+            size += leaf.nbytes
+        elif isinstance(leaf, str):
+            size += len(leaf)
+        elif isinstance(leaf, dict):
+            left += leaf.values()
+        elif isinstance(leaf, list):
+            left += leaf
+        else:
+            size += NUMBER_BYTES
+    return size
 
 
 def _fault(item: Mapping[str, Any]) -> str:

@@ -113,17 +113,21 @@ def asked_of(predictor: Keyed, items: Items) -> Asked:
     # the digests of sequences are there already
     known = predictor.fields == ("sequence",)
     numbers, parts = [], []
+    places: dict[str, int] = {}
     for frame in iter_load(items, ["digest"] if known else predictor.fields):
+        digests = frame["digest"].tolist() if known else predictor.digests(frame)
+        found = (places.setdefault(digest, len(places)) for digest in digests)
         numbers.append(frame["item"].to_numpy())
-        parts.append(frame["digest"] if known else pd.Series(predictor.digests(frame), dtype=str))
-    inverse, unique = pd.factorize(pd.concat(parts))
-    first = np.unique(inverse, return_index=True)[1]
-    return Asked(np.concatenate(numbers), unique.tolist(), inverse.astype(np.int64), first)
+        parts.append(np.fromiter(found, np.int64, len(frame)))
+    inverse = np.concatenate(parts)
+    first = np.flatnonzero(np.diff(np.maximum.accumulate(inverse), prepend=-1))
+    return Asked(np.concatenate(numbers), list(places), inverse, first)
 
 
 def prediction_store() -> PredictionStore:
     """The store of this installation."""
-    return PredictionStore(engine(), settings().storage)
+    given = settings()  # reading the environment takes a millisecond
+    return PredictionStore(engine(given.database), given.storage)
 
 
 def stored(predictor: Keyed, items: Items) -> tuple[int, int, int]:
@@ -139,16 +143,18 @@ def score(stage: str, items: Items, predictor: Predictor, stop_on_error: bool) -
     Raises:
         InputError: An item failed, and `stop_on_error` is set.
     """
-    asked = asked_of(predictor, items)
-    missing = np.flatnonzero(prediction_store().missing(predictor.key, asked.digests))
-    failed = _complete(stage, items, predictor, asked, missing=missing, stop_on_error=stop_on_error)
+    asked, store = asked_of(predictor, items), prediction_store()
+    missing = np.flatnonzero(store.missing(predictor.key, asked.digests))
+    failed = _complete(
+        stage, items, predictor, asked, store=store, missing=missing, stop_on_error=stop_on_error
+    )
     reasons: dict[int, str] = {}
     made: list[Table] = []
     storage = Storage(settings().storage)
     with ExitStack() as stack:
         writer, done = stack.enter_context(storage.table_writer(predictor.vector_columns))
         beside: TableWriter | None = None
-        for rows, columns in _read_back(predictor, asked, failed):
+        for rows, columns in _read_back(predictor, asked, store, failed):
             numbers = asked.items[rows]
             columns.frame.insert(0, "item", numbers)
             writer.write(columns.frame)
@@ -179,6 +185,7 @@ def _complete(
     predictor: Predictor,
     asked: Asked,
     *,
+    store: PredictionStore,
     missing: NDArray[np.int64],
     stop_on_error: bool,
 ) -> dict[str, str]:
@@ -186,7 +193,7 @@ def _complete(
     failed: dict[str, str] = {}
     if not len(missing):
         return failed
-    store, progress = prediction_store(), Progress(stage, len(missing))
+    progress = Progress(stage, len(missing))
     pieces = _pieces(items, predictor.fields, asked, missing)
     with closing(predictor.compute(pieces)) as parts:
         for part in parts:
@@ -235,10 +242,9 @@ def _pieces(
 
 
 def _read_back(
-    predictor: Predictor, asked: Asked, failed: Mapping[str, str]
+    predictor: Predictor, asked: Asked, store: PredictionStore, failed: Mapping[str, str]
 ) -> Iterator[tuple[slice, Columns]]:
     """The columns of all items, some rows at a time; at least once."""
-    store = prediction_store()
     size = VECTOR_ROWS if predictor.vector_columns else BATCH_ROWS
     needed = predictor.reads(store.columns(predictor.key))
     for start in range(0, max(len(asked.items), 1), size):

@@ -5,6 +5,7 @@ import contextlib
 import socket
 import time
 from collections.abc import AsyncIterator, Iterator
+from typing import ClassVar
 
 import httpx
 import pytest
@@ -29,7 +30,7 @@ def with_lanes(work, **options):
 
     async def main():
         lanes = Lanes(**options)
-        async with httpx.AsyncClient(transport=lanes, timeout=None) as http:
+        async with httpx.AsyncClient(transport=lanes, timeout=30) as http:
             result = await work(http, lanes)
         assert (lanes.busy, lanes.idle) == (0, 0)
         return result
@@ -147,13 +148,32 @@ def test_lanes_that_fell_idle_are_closed(server):
     with_lanes(work, idle_s=0.1)
 
 
+def test_the_lane_used_last_is_taken_first(server):
+    """Otherwise all would stay in use, and none fall idle."""
+    server.script.latency_s = 0.05
+
+    async def work(http, lanes):
+        await asyncio.gather(*(http.post(url(server), json=BODY) for _ in range(4)))
+        server.script.latency_s = 0
+        for _ in range(10):
+            await asyncio.sleep(0.03)
+            await http.post(url(server), json=BODY)
+        assert lanes.idle == 1
+
+    with_lanes(work, idle_s=0.2)
+
+
 def test_an_answer_gives_its_lane_back_once(server):
+    """The second time it may be another request's."""
+
     async def work(http, lanes):
         async with http.stream("POST", url(server), json=BODY) as answer:
-            assert (lanes.busy, lanes.idle) == (1, 0)
             await answer.aread()
-            for _ in range(2):
-                await answer.stream.aclose()
+            assert (lanes.busy, lanes.idle) == (0, 1)
+        async with http.stream("POST", url(server), json=BODY):
+            assert (lanes.busy, lanes.idle) == (1, 0)
+            await answer.stream.aclose()
+            assert (lanes.busy, lanes.idle) == (1, 0)
         assert (lanes.busy, lanes.idle) == (0, 1)
 
     with_lanes(work)
@@ -165,7 +185,7 @@ def test_closing_ends_what_is_under_way(server):
         asked = asyncio.create_task(http.post(url(server), json=BODY))
         await until(lambda: server.seen.in_flight == 1)
         await lanes.aclose()
-        with pytest.raises((httpx.TransportError, OSError, Exception)):
+        with pytest.raises(httpx.TransportError):
             await asyncio.wait_for(asked, 5)
         await until(lambda: server.seen.connections == 0)
         with pytest.raises(RuntimeError, match="closed"):
@@ -177,7 +197,7 @@ def test_closing_ends_what_is_under_way(server):
 class FakeLane(httpx.AsyncBaseTransport):
     """Answers after some turns of the loop, and notes who uses it."""
 
-    open: "set[FakeLane]" = set()
+    open: ClassVar[set[httpx.AsyncBaseTransport]] = set()
 
     def __init__(self):
         self.users = 0
@@ -259,6 +279,7 @@ def test_lanes_never_exceed_the_most_in_flight(courses, idle_s):
         ]
         await asyncio.gather(*(cancel(task, after) for task, after in tasks))
         assert lanes.busy == 0
+        await turns(5)  # a lane is closed to the end even if who closes it is cancelled
         assert len(FakeLane.open) == lanes.idle <= most
 
     with_lanes(work, open_lane=FakeLane, idle_s=idle_s)
