@@ -55,6 +55,7 @@ def deliver(
     outcome = outcome_of(items, with_items)
     rows = tuple(stage_row(stage, ended[stage.name]) for stage in params.stages)
     run = current_run(started)
+    versions = summary.versions() | summary.services(params)
     run_info = summary.Run(
         name=run.name,
         started=f"{started:%Y-%m-%d %H:%M:%S} UTC",
@@ -68,7 +69,7 @@ def deliver(
     with run_folder(settings().results, "design", run.id) as (folder, uri):
         designs = write_tables(folder, items, outcome, params.input.chains)
         write_mutations(folder, items, results)
-        write_run_info(folder, mask(params.model_dump(mode="json")), rows, summary.versions())
+        write_run_info(folder, mask(params.model_dump(mode="json")), rows, versions)
         page = design_page(
             summary.page_of(run_info, items, outcome, designs, folder.names() | {"RUN.json"})
         )
@@ -81,8 +82,9 @@ def deliver(
             **outcome.counts,
             cached=sum(row.cached for row in rows if row.uses == "predict"),
             computed=sum(row.computed for row in rows if row.uses == "predict"),
+            requests=sum(row.requests for row in rows),
             digests=digests,
-            versions=summary.versions(),
+            versions=versions,
             inputs=mask(inputs),
             lost=lost_by_reason(outcome.losses),
             notes=run_info.notes,

@@ -37,6 +37,8 @@ class DesignResult(Record):
     """Predictions computed in this run."""
     cached: int = 0
     """Predictions answered by the store or by a cached stage."""
+    requests: int = 0
+    """Requests sent to remote models, by generators too."""
     digests: dict[str, str] = Field({})
     """SHA-256 of each table."""
     inputs: dict[str, str] = Field({})

@@ -112,12 +112,15 @@ def _remote_needs(
 ) -> dict[str, FileRef]:
     """Look at connections and structure files; the latter by the name of their stage."""
     structures = {}
+    connections: set[str] = set()
     for stage in declared:
         remote = settings_of(stage)
         if remote is None:
             continue
-        with _collected(found), at_stage(stage):
-            connection_of(remote.connection)
+        if remote.connection not in connections:  # one that is wrong is told once
+            connections.add(remote.connection)
+            with _collected(found), at_stage(stage):
+                connection_of(remote.connection)
         if isinstance(remote, BiolmGenerate | BiolmSaturate) and remote.structure:
             with _collected(found), at_stage(stage):
                 check_structure(remote)

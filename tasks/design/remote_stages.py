@@ -50,7 +50,7 @@ def predict_remotely(
     with biolm_sessions.session(connection_of(stage.with_.connection)) as session:
         predictor = RemotePredictor(stage, session, allowance(), slots)
         result = scored(stage, needs, predictor, stop_on_error)
-        return _told(result, predictor.asker, session)
+        return _told(result, predictor.asker)
 
 
 @remote(*remote_generators.MODULES)
@@ -76,16 +76,13 @@ def generate_remotely(
         asker = Asker(stage.name, params, session, allowance(), slots)
         model = StoredModel(params, asker, connection, seed)
         made = remote_generators.generate(params, model, parent=parent or None, seed=seed)
-        return _told(as_source(stage, made, ordinal), asker, session)
+        return _told(as_source(stage, made, ordinal), asker)
 
 
-def _told(result: StageResult, asker: Asker, session: biolm_sessions.Session) -> StageResult:
-    """The result with its number of requests; what was asked is said, where anything was."""
+def _told(result: StageResult, asker: Asker) -> StageResult:
+    """The result with its number of requests, which are said where there were any."""
     if not asker.requests:
         return result
-    run_logger().info(
-        "%s: %d requests; of this process over the connection: %s",
-        result.stage, asker.requests, session.traffic,
-    )  # fmt: skip
+    run_logger().info("%s: %d requests", result.stage, asker.requests)
     counts = result.counts.model_copy(update={"requests": asker.requests})
     return result.model_copy(update={"counts": counts})

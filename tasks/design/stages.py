@@ -192,6 +192,8 @@ def as_source(stage: GenerateStage, made: pd.DataFrame, ordinal: int) -> StageRe
         notes = [*notes, f"{stage.name}: {len(made)} distinct variants found, {wanted} asked for"]
     table = storage().write_table(as_items(made, stage.name, ordinal * ITEMS_PER_SOURCE))
     run_logger().info("%s: %d variants", stage.name, len(made))
+    for note in notes:
+        run_logger().warning("%s", note)
     return StageResult(
         stage=stage.name,
         items=Items(rows=(table,)),

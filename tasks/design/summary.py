@@ -10,9 +10,11 @@ from importlib.metadata import version
 import numpy as np
 import pandas as pd
 
+from blocks.biolm import connection_of
 from blocks.storage import read_table
 from tasks import attrition
 from tasks.design import predictors
+from tasks.design.biolm_predict import BiolmPredict
 from tasks.design.delivery import Outcome, StageRow, numeric_columns
 from tasks.design.diversity import position_counts
 from tasks.design.model import (
@@ -20,11 +22,12 @@ from tasks.design.model import (
     DesignParams,
     DiversityStage,
     FilterStage,
-    GenerateStage,
     PredictStage,
     RankStage,
+    StageParams,
 )
 from tasks.design.page.content import DesignPage
+from tasks.design.remote_asking import service_name
 from tasks.design.remote_costs import settings_of
 from tasks.items import Items, StageResult, load
 from tasks.report.number_text import plain_number
@@ -180,20 +183,11 @@ def _measured_diversity(run: Run) -> dict[str, float]:
 
 def methods(params: DesignParams) -> pd.DataFrame:
     """Where each predicted column comes from, and which services made designs."""
-    rows = []
+    rows: list[dict[str, str]] = []
     for stage in params.stages:
-        remote = settings_of(stage)
-        if remote is not None and isinstance(stage, GenerateStage):
-            rows.append(
-                {
-                    "column": f"designs of {stage.name}",
-                    "what": "sequences",
-                    "method": f"{remote.model} ({remote.action})",
-                    "version": "",
-                    "source": "BioLM, https://biolm.ai",
-                }
-            )
-        if isinstance(stage, PredictStage):
+        if settings_of(stage) is not None:
+            rows += _remote_methods(stage)
+        elif isinstance(stage, PredictStage):
             method = predictors.method_of(stage.with_)
             rows += [
                 {
@@ -208,6 +202,32 @@ def methods(params: DesignParams) -> pd.DataFrame:
                 )
             ]
     return pd.DataFrame(rows, columns=["column", "what", "method", "version", "source"])
+
+
+def _remote_methods(stage: StageParams) -> list[dict[str, str]]:
+    """What a remote model gave, and the service that was asked."""
+    remote = settings_of(stage)
+    assert remote is not None  # noqa: S101 -- the caller has looked
+    given = {f"designs of {stage.name}": "sequences"}
+    if isinstance(remote, BiolmPredict):
+        holds = {column.name: column.holds for column in remote.columns}
+        given = {remote.prefix + name: what for name, what in holds.items()}
+    said = {
+        "method": f"{remote.model} ({remote.action})",
+        "version": getattr(remote, "version", ""),
+        "source": service_name(connection_of(remote.connection)),
+    }
+    return [{"column": column, "what": what, **said} for column, what in given.items()]
+
+
+def services(params: DesignParams) -> dict[str, str]:
+    """The service that each remote stage asked."""
+    found = ((stage.name, settings_of(stage)) for stage in params.stages)
+    return {
+        f"service of {name}": service_name(connection_of(remote.connection))
+        for name, remote in found
+        if remote is not None
+    }
 
 
 def versions() -> dict[str, str]:

@@ -499,7 +499,8 @@ def show_faults(figures: Figures) -> None:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    about = f"{__doc__.splitlines()[0]} It takes 2 to 5 minutes." if __doc__ else ""
+    parser = argparse.ArgumentParser(description=about)
     parser.add_argument("--repeat", type=int, default=7, help="turns of the first part")
     parser.add_argument("--large", action="store_true", help="only the runs with many sequences")
     parser.add_argument("--json", action="store_true", help="print JSON for programs")
@@ -511,18 +512,21 @@ def main() -> None:
         given = Given(options.url, options.folder, options.count, options.in_flight, options.repeat)
         print(json.dumps(MEASUREMENTS[options.measure](given)))
         return
+    found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="seqloom-benchmark-") as name:
-        folder, found = Path(name), dict[str, Any]()
+        folder = Path(name)
         if not options.large:
             found["small"] = measure_small(folder, options.repeat)
             found["faults"] = in_own_process("faults", Given("", folder, SMALL, SMALL_IN_FLIGHT))
+            if not options.json:
+                show_small(found["small"])
+                show_faults(found["faults"])
+                print("\nMany sequences, some minutes ...", flush=True)
         found["large"] = measure_large(folder)
     if options.json:
         print(json.dumps(found, indent=2))
-        return
-    for part, show in (("small", show_small), ("large", show_large), ("faults", show_faults)):
-        if part in found:
-            show(found[part])
+    else:
+        show_large(found["large"])
 
 
 if __name__ == "__main__":
