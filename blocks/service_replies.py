@@ -76,7 +76,7 @@ def _parsed(body: bytes) -> tuple[bool, Any]:
             return False, None
     try:
         return True, json.loads(body)  # Python services write NaN, which is no JSON
-    except ValueError:
+    except (ValueError, RecursionError):
         return False, None
 
 
@@ -88,7 +88,7 @@ def _wait(retry_after: str | None) -> float | None:
         return float(retry_after)
     try:
         at = parsedate_to_datetime(retry_after)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
     return max(0.0, math.ceil((at - datetime.now(UTC)).total_seconds()))

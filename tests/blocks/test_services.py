@@ -12,6 +12,7 @@ import pytest
 
 from blocks.errors import InputError, ServiceError
 from blocks.service_pace import Pace, RetryRule, Traffic
+from blocks.service_replies import read_reply
 from blocks.services import Service, is_loopback
 
 QUICK = RetryRule(attempts=4, first_wait_s=0.01, longest_wait_s=0.05, throttled_for_s=1.0)
@@ -209,7 +210,18 @@ def test_retry_after_may_be_a_date():
         ask(Script((503, {}, {"retry-after": at})))
 
 
-@pytest.mark.parametrize("value", ["soon", "-5", "", "nan", "0", "Mon, 99 Foo"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "soon",
+        "-5",
+        "",
+        "nan",
+        "0",
+        "Mon, 99 Foo",
+        "Mon, 01 Jan 2024 00:00:00 +99999999999999999999",
+    ],
+)
 def test_a_senseless_retry_after_is_a_plain_back_off(value):
     (reply,), _ = ask(Script((429, {}, {"retry-after": value}), OK))
 
@@ -303,3 +315,9 @@ def test_only_news_opens_a_gate_again():
 
     pace.fine(time.monotonic())
     assert pace.failures == 0
+
+
+def test_an_answer_nested_beyond_reason_counts_as_cut_off():
+    reply = read_reply(httpx.Response(200, content=b"[" * 200_000 + b"NaN" + b"]" * 200_000))
+
+    assert reply.status == 0
