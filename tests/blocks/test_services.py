@@ -229,7 +229,7 @@ def test_a_senseless_retry_after_is_a_plain_back_off(value):
 
 
 def test_one_at_a_time_tries_whether_a_service_is_back():
-    script = Script(*[httpx.ConnectError("down")] * 11, OK, takes_s=0.01)
+    script = Script(*[httpx.ConnectError("down")] * 11, OK, takes_s=0.1)
     replies, _ = ask(script, times=8, in_flight=8, rule=RetryRule(first_wait_s=0.15))
 
     assert [reply.status for reply in replies] == [200] * 8
