@@ -4,6 +4,7 @@
     seqloom run design params.yaml      run a pipeline in this process
     seqloom parameters design p.yaml    the same file for `prefect deployment run --params -`
     seqloom runs                        list runs; `runs show RUN`, `runs compare RUN RUN`
+    seqloom reads process cfg.toml      FASTQ processing; `seqloom reads --help` for the rest
     seqloom doctor                      what is installed, what is missing, how to mend it
 
 Exit status: 0 done, 1 something failed, 2 wrong input or parameters, 3 done but items failed.
@@ -23,6 +24,7 @@ from cyclopts.exceptions import UnusedCliTokensError
 from cyclopts.validators import Number
 
 from blocks.errors import InputError, InputProblems, SeqloomError
+from deployments.reads_cli import reads_app
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -40,6 +42,7 @@ app = App(
 )
 runs_app = App(name="runs", help="Runs of all pipelines, from the ledger.")
 app.command(runs_app)
+app.command(reads_app)
 
 AsJson = Annotated[
     bool,

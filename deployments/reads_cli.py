@@ -1,0 +1,144 @@
+"""`seqloom reads`: FASTQ processing from the command line, without a server.
+
+seqloom reads template > cfg.toml   a configuration to begin with
+seqloom reads list-steps            all steps
+seqloom reads validate cfg.toml     check a configuration; no data are read
+seqloom reads process cfg.toml      run it
+seqloom reads verify cfg.toml       run it again and compare with earlier outputs
+seqloom reads warmup                compile what runs need; once for each installation
+"""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import App, Parameter
+from cyclopts.validators import Number
+
+if TYPE_CHECKING:
+    from tasks.reads.processing import Processed
+
+FAILED = 1
+
+reads_app = App(name="reads", help="FASTQ processing: check, run and verify configurations.")
+
+Config = Annotated[Path, Parameter(help="configuration in TOML, YAML or JSON")]
+Count = Annotated[int | None, Parameter(validator=Number(gte=1))]
+Folder = Annotated[Path | None, Parameter(help="folder for outputs; relative to it is the prefix")]
+
+
+@reads_app.command
+def process(
+    config: Config,
+    /,
+    *,
+    workers: Count = None,
+    max_blocks: Count = None,
+    block_size: Count = None,
+    benchmark: Annotated[bool, Parameter(negative="", help="measure, write nothing")] = False,
+    allow_overwrite: Annotated[bool, Parameter(negative="", help="replace older outputs")] = False,
+    output_dir: Folder = None,
+) -> int:
+    """Run a configuration.
+
+    Parameters
+    ----------
+    workers
+        Threads; else `options.threads`, else one for each core.
+    max_blocks
+        Most blocks in memory.
+    block_size
+        Molecules in a block; changes no output.
+    """
+    from tasks.reads.configuration import read_configuration
+    from tasks.reads.processing import Choices, process
+
+    configuration = read_configuration(config, output_folder=output_dir)
+    _announce()
+    choices = Choices(
+        workers=workers, max_blocks=max_blocks, block_size=block_size, benchmark=benchmark,
+        allow_overwrite=allow_overwrite,
+    )  # fmt: skip
+    done = process(configuration, choices)
+    _tell(_summary(done))
+    return 0
+
+
+@reads_app.command
+def verify(config: Config, /, *, output_dir: Folder = None, workers: Count = None) -> int:
+    """Run a configuration again and compare with the outputs that are there.
+
+    Parameters
+    ----------
+    workers
+        Threads.
+    """
+    from tasks.reads.verification import verify
+
+    _announce()
+    differences = verify(config, keep=output_dir, workers=workers)
+    for line in differences:
+        _tell(line)
+    if not differences:
+        _tell(f"{config}: outputs are the same")
+    return FAILED if differences else 0
+
+
+@reads_app.command
+def validate(config: Config, /) -> int:
+    """Check a configuration; no data are read."""
+    from tasks.reads.configuration import read_configuration
+
+    read = read_configuration(config)
+    _print(f"{config}: {len(read.steps)} steps, segments {', '.join(read.segments)}")
+    return 0
+
+
+@reads_app.command
+def template(step: Annotated[str | None, Parameter(help="only this step")] = None, /) -> int:
+    """Print a configuration to begin with, or what one step takes."""
+    from tasks.reads.template import template
+
+    _print(template(step))
+    return 0
+
+
+@reads_app.command
+def list_steps() -> int:
+    """List all steps."""
+    from tasks.reads.template import step_lines
+
+    _print("\n".join(step_lines()))
+    return 0
+
+
+@reads_app.command
+def warmup() -> int:
+    """Compile what runs need into the cache."""
+    from tasks.reads.kernels.jit import warmup
+
+    count, seconds = warmup()
+    _print(f"{count} kernels in {seconds:.1f} s")
+    return 0
+
+
+def _announce() -> None:
+    """Say why a first run begins late."""
+    from tasks.reads.kernels.jit import is_warm
+
+    if not is_warm():
+        _tell("compiling for this installation, some 20 s; `seqloom reads warmup` does it ahead")
+
+
+def _summary(done: "Processed") -> str:
+    parts = [f"{done.molecules_in} molecules in", f"{done.molecules_out} out"]
+    return f"{', '.join(parts)}, {done.seconds:.1f} s, {len(done.files)} files"
+
+
+def _tell(text: str) -> None:
+    """Standard output may be full of reads."""
+    sys.stderr.write(f"{text}\n")
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(f"{text}\n")

@@ -1,0 +1,146 @@
+"""Input files as plain bytes: local, remote or standard input, compressed or not.
+
+How a file is compressed is told by its first bytes, never by its name.
+"""
+
+import io
+import lzma
+import sys
+import zlib
+from bz2 import BZ2File
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol, cast
+
+from blocks.errors import InputError
+
+STANDARD_INPUT = frozenset({"-", "--stdin--"})
+SNIFFED = 6
+"""As many bytes as the longest mark has."""
+BUFFER = 1 << 19
+BROKEN = (EOFError, OSError, zlib.error, lzma.LZMAError)
+"""What reading damaged or truncated files raises; zstd has its own, see `broken_errors`."""
+
+
+class Readable(Protocol):
+    """What the parsers need of a file."""
+
+    def readinto(self, into: memoryview, /) -> int | None:
+        """Number of bytes that were read; 0 at the end."""
+
+    def close(self) -> None:
+        """Let go of the file."""
+
+
+class _Rejoined(io.RawIOBase):
+    """A stream that cannot go back, with the bytes in front that were read to look at them."""
+
+    def __init__(self, head: bytes, rest: BinaryIO) -> None:
+        self._head = head
+        self._rest = rest
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, into: memoryview) -> int:  # type: ignore[override]  # narrower than bytearray
+        if self._head:
+            count = min(len(into), len(self._head))
+            into[:count] = self._head[:count]
+            self._head = self._head[count:]
+            return count
+        return cast("io.RawIOBase", self._rest).readinto(into) or 0
+
+    def close(self) -> None:
+        if not self.closed:
+            self._rest.close()
+        super().close()
+
+
+def _open_bytes(address: str) -> BinaryIO:
+    """The file as it is stored."""
+    if address in STANDARD_INPUT:
+        return cast(
+            "BinaryIO", open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)
+        )  # a number, no path
+    if "://" in address:
+        import fsspec
+
+        return cast("BinaryIO", fsspec.open(address, "rb", block_size=8 << 20).open())
+    path = Path(address)
+    if path.is_dir():
+        raise InputError(f"{address}: is a folder; expected a file")
+    return cast("BinaryIO", path.open("rb", buffering=0))
+
+
+def _first_bytes(stream: BinaryIO) -> bytes:
+    found = b""
+    while len(found) < SNIFFED:
+        more = stream.read(SNIFFED - len(found))
+        if not more:
+            break
+        found += more
+    return found
+
+
+def _inflated(head: bytes, stream: BinaryIO) -> Readable:
+    """The stream behind the decompressor that its first bytes ask for."""
+    if head.startswith(b"\x1f\x8b"):
+        from isal import isal_zlib
+
+        # not public, but what the public class reads with; it needs no copies
+        return cast("Readable", isal_zlib._GzipReader(stream, BUFFER))
+    if head.startswith(b"\x28\xb5\x2f\xfd"):
+        return cast("Readable", _zstd().ZstdFile(stream))
+    if head.startswith(b"BZh"):
+        return cast("Readable", BZ2File(stream))
+    if head.startswith(b"\xfd7zXZ\x00"):
+        return cast("Readable", lzma.LZMAFile(stream))
+    return cast("Readable", stream)
+
+
+def _zstd() -> Any:  # noqa: ANN401 -- a module
+    if sys.version_info >= (3, 14):
+        from compression import zstd
+    else:
+        from backports import zstd
+    return zstd
+
+
+def broken_errors() -> tuple[type[Exception], ...]:
+    """All that reading a damaged file can raise."""
+    if "backports.zstd" in sys.modules or "compression.zstd" in sys.modules:
+        return (*BROKEN, _zstd().ZstdError)
+    return BROKEN
+
+
+class InputFile:
+    """An input file, opened and inflated."""
+
+    def __init__(self, address: str) -> None:
+        """Open it.
+
+        Raises:
+            InputError: It cannot be opened.
+        """
+        self.address = address
+        try:
+            self._stored = _open_bytes(address)
+            head = _first_bytes(self._stored)
+            if self._stored.seekable():
+                self._stored.seek(0)
+            else:
+                self._stored = cast("BinaryIO", _Rejoined(head, self._stored))
+        except FileNotFoundError as error:
+            raise InputError(f"{address}: could not open file: there is no such file") from error
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise InputError(f"{address}: could not open file: {reason}") from error
+        self._plain = _inflated(head, self._stored)
+
+    def read_into(self, into: memoryview) -> int:
+        """Number of bytes that were read; 0 at the end of the file."""
+        return self._plain.readinto(into) or 0
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._plain.close()
+        self._stored.close()

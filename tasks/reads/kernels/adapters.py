@@ -1,0 +1,222 @@
+"""Adapters found by their sequence, bit-parallel; positions of a read against a whole adapter.
+
+A base becomes three bits (bits 1 to 3 of its ASCII code), which differ for A, C, G, T and N; the
+bits of other letters may be those of one of these.
+
+Source: without indels the rule is that of fastp 0.23.2 (adaptertrimmer, trimBySequence).
+"""
+
+# ruff: noqa: PLR0917 -- kernels take plain arrays, and these many
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.reads.block import Bytes, Integers, Mask
+from tasks.reads.kernels.jit import PLAIN, inlined, kernel
+from tasks.reads.kernels.words import ALL, load64, low_bits, popcount
+
+Words = NDArray[np.uint64]
+Planes = np.ndarray[tuple[int, int], np.dtype[np.uint64]]
+ONES = np.uint64(0x0101_0101_0101_0101)
+GATHER = np.uint64(0x0102_0408_1020_4080)
+TOP = np.uint64(56)
+AHEAD = 4
+"""An adapter may begin as many bases before the read."""
+PER = 8
+"""One mismatch is allowed for so many bases."""
+SHORTEST_WITH_INDEL = 12
+"""Bases of an adapter that must be there to be found with an indel [nt]."""
+TELLING = 4
+"""Bases behind an overlap that say something [nt]."""
+NOT_FOUND = -9
+
+
+def _product_plain(one: np.uint64, other: np.uint64) -> np.uint64:
+    return np.uint64(int(one) * int(other) & int(ALL))
+
+
+@inlined
+def _product_compiled(one: np.uint64, other: np.uint64) -> np.uint64:
+    return one * other
+
+
+_product = _product_plain if PLAIN else _product_compiled
+"""Of words, without what does not fit into a word."""
+
+
+@inlined
+def _fill(planes: Planes, buffer: Bytes, start: int, length: int) -> None:
+    """The bases as bits: base k is bit k % 64 of word k // 64."""
+    for w in range((length + 63) // 64 + 1):
+        planes[0, w] = np.uint64(0)
+        planes[1, w] = np.uint64(0)
+        planes[2, w] = np.uint64(0)
+    k = 0
+    while k + 8 <= length:
+        word = load64(buffer, start + k)
+        shift = np.uint64(k & 63)
+        for bit in range(3):
+            lane = (word >> np.uint64(bit + 1)) & ONES
+            planes[bit, k >> 6] |= (_product(lane, GATHER) >> TOP) << shift
+        k += 8
+    while k < length:
+        letter = np.uint64(buffer[start + k])
+        shift = np.uint64(k & 63)
+        for bit in range(3):
+            planes[bit, k >> 6] |= ((letter >> np.uint64(bit + 1)) & np.uint64(1)) << shift
+        k += 1
+
+
+@inlined
+def _differences(read: Planes, adapter: Planes, stop: int, into: Words) -> None:
+    """Where the adapter differs from the read at each position; that of `p` is `into[p + AHEAD]`.
+
+    Bit i stands for the adapter's base i.
+    """
+    a, b, c = adapter[0, 0], adapter[1, 0], adapter[2, 0]
+    for back in range(1, AHEAD + 1):
+        u = np.uint64(back)
+        differ = (read[0, 0] ^ (a >> u)) | (read[1, 0] ^ (b >> u)) | (read[2, 0] ^ (c >> u))
+        into[AHEAD - back] = differ << u
+    for w in range((stop + 63) // 64):
+        a0, b0, c0 = read[0, w], read[1, w], read[2, w]
+        a1, b1, c1 = read[0, w + 1], read[1, w + 1], read[2, w + 1]
+        for o in range(64):
+            u = np.uint64(o)
+            v = np.uint64(63) - u
+            x = (a0 >> u) | ((a1 << v) << np.uint64(1))
+            y = (b0 >> u) | ((b1 << v) << np.uint64(1))
+            z = (c0 >> u) | ((c1 << v) << np.uint64(1))
+            into[AHEAD + w * 64 + o] = (x ^ a) | (y ^ b) | (z ^ c)
+
+
+@inlined
+def _leftmost(differ: Words, length: int, size: int, least: int) -> int:
+    """The first position with at most one mismatch in eight bases; NOT_FOUND if there is none."""
+    begin = 0
+    if size >= 16:  # noqa: PLR2004 -- fastp's steps
+        begin = -4
+    elif size >= 12:  # noqa: PLR2004
+        begin = -3
+    elif size >= 8:  # noqa: PLR2004
+        begin = -2
+    for p in range(begin, length - least):
+        count = min(length - p, size)
+        if np.int64(popcount(differ[p + AHEAD] & low_bits(count))) <= count // PER:
+            return p
+    return NOT_FOUND
+
+
+@inlined
+def _edits_with_indel(straight: np.uint64, later: np.uint64, count: int, most: int) -> int:
+    """Fewest mismatches where the comparison goes from `straight` to `later` somewhere.
+
+    Ends beyond `most`.
+    """
+    best = count
+    before = 0
+    for k in range(count):
+        rest = np.int64(popcount((later & low_bits(count)) >> np.uint64(k)))
+        best = min(best, before + rest)  # type: ignore[assignment]  # numbers of numpy
+        before += np.int64((straight >> np.uint64(k)) & np.uint64(1))  # type: ignore[assignment]
+        if before > most:
+            break
+    return best
+
+
+@inlined
+def _with_indel(differ: Words, length: int, size: int) -> int:
+    """The best position with one base too many or too few, and few mismatches besides.
+
+    Of equally good ones it is the first.
+    """
+    at = NOT_FOUND
+    fewest = 0
+    for p in range(length - SHORTEST_WITH_INDEL + 1):
+        count = min(length - p - 1, size)
+        most = count // PER - 1
+        if most < 0:
+            break
+        here, long, short = differ[p + AHEAD], differ[p + AHEAD + 1], differ[p + AHEAD - 1]
+        if np.int64(popcount(here & long & short & low_bits(count))) > most:
+            continue
+        edits = min(
+            _edits_with_indel(here, long, count, most), _edits_with_indel(here, short, count, most)
+        )
+        if edits <= most and (at == NOT_FOUND or edits < fewest):
+            at = p
+            fewest = edits
+    return at
+
+
+@kernel
+def adapter_starts(
+    buffer: Bytes, start: Integers, length: Integers, wanted: Mask,
+    adapter: Bytes, least: int, indel: bool, stop: Integers,
+) -> None:  # fmt: skip
+    """Write how many bases of each read stay before an adapter; all where it is not found.
+
+    Args:
+        wanted: Reads that are looked at.
+        adapter: At most 64 letters.
+        least: Bases of the adapter that must be there, exclusive.
+        indel: Look again, for an adapter with one inserted or missing base.
+    """
+    size = len(adapter)
+    longest = 0
+    for n in range(len(start)):
+        longest = max(longest, length[n])
+    read = np.zeros((3, longest // 64 + 3), np.uint64)
+    whole = np.zeros((3, 3), np.uint64)
+    differ = np.zeros(AHEAD + (longest // 64 + 2) * 64, np.uint64)
+    _fill(whole, adapter, 0, size)
+    for n in range(len(start)):
+        stop[n] = length[n]
+        if not wanted[n] or length[n] == 0:
+            continue
+        _fill(read, buffer, start[n], length[n])
+        _differences(read, whole, length[n], differ)
+        at = _leftmost(differ, length[n], size, least)
+        if at == NOT_FOUND and indel:
+            at = _with_indel(differ, length[n], size)
+        if at != NOT_FOUND:
+            stop[n] = max(at, 0)
+
+
+@kernel
+def tails_are(
+    buffer: Bytes, start: Integers, length: Integers, rows: Integers, at: Integers,
+    adapter: Bytes, verdict: NDArray[np.uint8],
+) -> None:  # fmt: skip
+    """Mark reads whose bases from `at` on are an adapter: 2; set 1 where too few tell.
+
+    One mismatch in four bases is allowed, since the place is known; or one indel for one of them.
+
+    Args:
+        rows: Numbers of the reads that are looked at.
+        at: Of each of these.
+        adapter: At most 64 letters.
+        verdict: Of each of these; is raised only.
+    """
+    tail = np.zeros((3, 3), np.uint64)
+    whole = np.zeros((3, 3), np.uint64)
+    _fill(whole, adapter, 0, len(adapter))
+    for r in range(len(rows)):
+        n = rows[r]
+        count = min(length[n] - at[r], len(adapter))
+        if count < TELLING:
+            verdict[r] = max(verdict[r], np.uint8(1))
+            continue
+        _fill(tail, buffer, start[n] + at[r], count)
+        x, y, z = whole[0, 0], whole[1, 0], whole[2, 0]
+        a, b, c = tail[0, 0], tail[1, 0], tail[2, 0]
+        one = np.uint64(1)
+        here = (a ^ x) | (b ^ y) | (c ^ z)
+        long = ((a >> one) ^ x) | ((b >> one) ^ y) | ((c >> one) ^ z)
+        short = ((a << one) ^ x) | ((b << one) ^ y) | ((c << one) ^ z)
+        most = count // 4
+        if (
+            np.int64(popcount(here & low_bits(count))) <= most
+            or _edits_with_indel(here, long, count - 1, most - 1) <= most - 1
+            or _edits_with_indel(here, short, count, most - 1) <= most - 1
+        ):
+            verdict[r] = np.uint8(2)

@@ -1,0 +1,462 @@
+"""Output files: filled in the order of the input, under another name until all is well.
+
+Workers turn a block into pieces of text (`render`); the coordinator strings the pieces of each file
+together and cuts them into members (`cut`); workers compress these (`Member.packed`); the
+coordinator writes them in order (`write`). At the end `publish` gives the files their names.
+"""
+
+import hashlib
+import os
+import sys
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from blocks.errors import InputError, InputProblems, Problem
+from tasks.reads.block import Block
+from tasks.reads.compression import MEMBER, Compression, compressor, end_mark
+from tasks.reads.serialising import BAM_HEADER, Format, serialised
+
+INCOMPLETE = ".incomplete"
+MOST_OPEN = 200
+"""Files that are open at once; others are opened again when more is to be written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A series of files with the same content: one for each stream, or for each chunk of it."""
+
+    segments: tuple[str, ...]
+    """Written in turn; more than one: interleaved."""
+    stems: Mapping[int, Path]
+    """Name of the file for each stream (0 if there is a single one), up to the number of the chunk;
+    molecules of other streams are not written."""
+    suffix: str = ".fq"
+    """With the dot."""
+    format: Format = "fastq"
+    compression: Compression = "raw"
+    level: int | None = None
+    chunk: int | None = None
+    """Molecules in each file at most; the files are numbered."""
+    hash_text: bool = False
+    """Write the SHA-256 of the text to `NAME.uncompressed.sha256`."""
+    hash_file: bool = False
+    """Write the SHA-256 of the file to `NAME.compressed.sha256`."""
+    stdout: bool = False
+    """Write everything to standard output instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A file that was written."""
+
+    path: Path | None
+    """None: standard output."""
+    segments: tuple[str, ...]
+    stream: int
+    molecules: int
+    size: int
+    """Bytes of the file."""
+    text_sha256: str | None
+    file_sha256: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What a block adds to a file."""
+
+    series: int
+    stream: int
+    text: memoryview
+    ends: np.ndarray[tuple[int], np.dtype[np.int64]] | None
+    """Where each molecule ends; only if files are chunked."""
+    molecules: int
+
+
+@dataclass(slots=True)
+class _File:
+    """One output file while it grows."""
+
+    path: Path | None
+    segments: tuple[str, ...]
+    stream: int
+    pending: list[bytes | memoryview] = field(default_factory=list)
+    pending_size: int = 0
+    molecules: int = 0
+    size: int = 0
+    text_hash: "hashlib._Hash | None" = None
+    file_hash: "hashlib._Hash | None" = None
+    begun: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A piece of a file that is compressed by itself."""
+
+    file: _File
+    parts: tuple[bytes | memoryview, ...]
+    pack: Callable[[bytes | memoryview], bytes] | None
+    """None: as it is."""
+
+    def packed(self) -> Sequence[bytes | memoryview]:
+        """What is to be written."""
+        if self.pack is None:
+            return self.parts
+        whole = self.parts[0] if len(self.parts) == 1 else b"".join(self.parts)
+        view = memoryview(whole)
+        return [self.pack(view[at : at + MEMBER]) for at in range(0, len(view), MEMBER)]
+
+
+class _Handles:
+    """Files that are open for writing: no more than the system allows."""
+
+    def __init__(self) -> None:
+        self._open: OrderedDict[Path, BinaryIO] = OrderedDict()
+
+    def write(self, path: Path, parts: Sequence[bytes | memoryview], begun: bool) -> None:
+        handle = self._open.get(path)
+        if handle is None:
+            if len(self._open) >= MOST_OPEN:
+                self._open.popitem(last=False)[1].close()
+            handle = path.open("ab" if begun else "wb")
+            self._open[path] = handle
+        self._open.move_to_end(path)
+        for part in parts:
+            handle.write(part)
+
+    def close(self, path: Path) -> None:
+        handle = self._open.pop(path, None)
+        if handle is not None:
+            handle.close()
+
+    def drop(self) -> None:
+        """Close all, whatever state they are in."""
+        while self._open:
+            _, handle = self._open.popitem()
+            try:
+                handle.close()
+            except OSError:  # the disk is full: that was told already
+                continue
+
+
+def _incomplete(path: Path) -> Path:
+    return path.with_name(path.name + INCOMPLETE)
+
+
+class OutputFiles:
+    """All files of a run."""
+
+    def __init__(
+        self, outputs: Sequence[Output], overwrite: bool = False, own: Sequence[Path] = ()
+    ) -> None:
+        """Nothing is written yet.
+
+        Args:
+            outputs: What to write.
+            overwrite: Replace files that exist.
+            own: Final names of files that others write at `NAME.incomplete`.
+
+        Raises:
+            InputProblems: Files exist, or are named twice.
+        """
+        self._outputs = outputs
+        self._overwrite = overwrite
+        self._own = own
+        self._made: list[Path] = []
+        """What there is to remove after an error."""
+        self._pack = [
+            None if each.compression == "raw" else compressor(each.compression, each.level)
+            for each in outputs
+        ]
+        self._handles = _Handles()
+        self._stdout: BinaryIO | None = None
+        self._current: dict[tuple[int, int], _File] = {}
+        self._series: dict[tuple[int, int], list[_File]] = {}
+        self._check()
+        for number, output in enumerate(outputs):
+            for stream in (0,) if output.stdout else output.stems:
+                self._begin(number, stream)
+
+    def _check(self) -> None:
+        own = () if self._overwrite else self._own
+        problems = [_exists(path) for path in own if path.exists()]
+        seen: set[Path] = set()
+        for output in self._outputs:
+            for stem in () if output.stdout else output.stems.values():
+                path = _path(stem, output, 0, 1)
+                if path in seen:
+                    problems.append(Problem(str(path), "is written twice", "different names"))
+                seen.add(path)
+                found = _existing(stem, output)
+                if found and not self._overwrite:
+                    problems.append(
+                        Problem(
+                            str(found[0]), "exists already", "another name, or overwriting allowed"
+                        )
+                    )
+        if problems:
+            raise InputProblems(problems)
+
+    def _begin(self, series: int, stream: int) -> _File:
+        """The next file of a stream."""
+        output = self._outputs[series]
+        files = self._series.setdefault((series, stream), [])
+        path = None
+        if not output.stdout:
+            path = _path(output.stems[stream], output, len(files), 1)
+        file = _File(path, output.segments, stream)
+        file.text_hash = hashlib.sha256() if output.hash_text else None
+        file.file_hash = hashlib.sha256() if output.hash_file else None
+        if output.format == "bam":
+            self._add(file, BAM_HEADER)
+        files.append(file)
+        self._current[series, stream] = file
+        return file
+
+    def render(self, block: Block) -> list[Piece]:
+        """What the block adds to each file; may run in any thread."""
+        return [
+            piece for n, output in enumerate(self._outputs) for piece in _pieces(n, output, block)
+        ]
+
+    def cut(self, pieces: Sequence[Piece]) -> list[Member]:
+        """Members that are full now; to be called in the order of the blocks."""
+        return [member for piece in pieces for member in self._cut(piece)]
+
+    def _cut(self, piece: Piece) -> Iterator[Member]:
+        output = self._outputs[piece.series]
+        file = self._current[piece.series, piece.stream]
+        if output.chunk is None or piece.ends is None:
+            file.molecules += piece.molecules
+            self._add(file, piece.text)
+            yield from self._full(piece.series, file)
+            return
+        done = begin = 0
+        while done < piece.molecules:
+            if file.molecules == output.chunk:
+                yield from self._rest(piece.series, file)
+                file = self._begin(piece.series, piece.stream)
+            count = min(output.chunk - file.molecules, piece.molecules - done)
+            done += count
+            end = int(piece.ends[done - 1])
+            file.molecules += count
+            self._add(file, piece.text[begin:end])
+            begin = end
+            yield from self._full(piece.series, file)
+
+    def _add(self, file: _File, text: bytes | memoryview) -> None:
+        if file.text_hash:
+            file.text_hash.update(text)
+        file.pending.append(text)
+        file.pending_size += len(text)
+
+    def _full(self, series: int, file: _File) -> Iterator[Member]:
+        """The whole members among what is pending; what is left is copied."""
+        pack = self._pack[series]
+        whole = file.pending_size if pack is None else file.pending_size // MEMBER * MEMBER
+        if not whole:
+            # do not keep a block's whole text for a small rest
+            file.pending[-1:] = [bytes(part) for part in file.pending[-1:]]
+            return
+        rest = file.pending_size - whole
+        parts = list(file.pending)
+        tail: list[bytes | memoryview] = []
+        if rest:
+            last = parts.pop()
+            cut = len(last) - rest
+            tail = [bytes(last[cut:])]
+            parts.append(last[:cut])
+        file.pending, file.pending_size = tail, rest
+        yield Member(file, tuple(part for part in parts if len(part)), pack)
+
+    def _rest(self, series: int, file: _File) -> Iterator[Member]:
+        """The last member of a file."""
+        if file.pending_size:
+            yield Member(file, tuple(file.pending), self._pack[series])
+        file.pending, file.pending_size = [], 0
+
+    def remaining(self) -> list[Member]:
+        """The last members of all files, behind the last block."""
+        return [
+            member
+            for (series, _), file in self._current.items()
+            for member in self._rest(series, file)
+        ]
+
+    def write(self, member: Member, packed: Sequence[bytes | memoryview]) -> None:
+        """Append a member to its file; to be called in the order in which members were cut.
+
+        Raises:
+            InputError: The file cannot be written.
+        """
+        self._append(member.file, packed)
+
+    def _append(self, file: _File, parts: Sequence[bytes | memoryview]) -> None:
+        try:
+            if file.path is None:
+                self._to_stdout(parts)
+            else:
+                if not file.begun:
+                    self._made.append(_incomplete(file.path))
+                    file.path.parent.mkdir(parents=True, exist_ok=True)
+                self._handles.write(_incomplete(file.path), parts, file.begun)
+        except OSError as error:
+            raise _unwritable(file.path, error) from error
+        file.begun = True
+        for part in parts:
+            file.size += len(part)
+            if file.file_hash:
+                file.file_hash.update(part)
+
+    def _to_stdout(self, parts: Sequence[bytes | memoryview]) -> None:
+        if self._stdout is None:
+            sys.stdout.flush()
+            self._stdout = sys.stdout.buffer
+        for part in parts:
+            self._stdout.write(part)
+
+    def publish(self) -> list[Written]:
+        """Give every file its name; all of them exist, even those without molecules.
+
+        Raises:
+            InputError: A file cannot be written, or exists by now; no file has its name then.
+        """
+        written = []
+        moves: list[tuple[Path, Path]] = []
+        for (series, stream), files in self._series.items():
+            output = self._outputs[series]
+            for number, file in enumerate(files):
+                self._append(file, [end_mark(output.compression, file.size == 0)])
+                final = None
+                if file.path is not None:
+                    final = _path(output.stems[stream], output, number, len(files))
+                    moves.append((self._closed(file), final))
+                    moves.extend(self._digests(file, final))
+                written.append(_told(file, final))
+        if self._stdout is not None:
+            self._stdout.flush()
+        own = [(_incomplete(path), path) for path in self._own]
+        self._move([*moves, *(pair for pair in own if pair[0].exists())])
+        return written
+
+    def _closed(self, file: _File) -> Path:
+        path = _incomplete(file.path or Path())
+        try:
+            self._handles.close(path)
+        except OSError as error:
+            raise _unwritable(file.path, error) from error
+        return path
+
+    def _digests(self, file: _File, final: Path) -> Iterator[tuple[Path, Path]]:
+        """Write the digests next to the file; under which name, and which one they get."""
+        for kind, digest in (("uncompressed", file.text_hash), ("compressed", file.file_hash)):
+            if digest is not None:
+                path = final.with_name(f"{final.name}.{kind}.sha256")
+                self._made.append(_incomplete(path))
+                try:
+                    _incomplete(path).write_text(digest.hexdigest())
+                except OSError as error:
+                    raise _unwritable(path, error) from error
+                yield _incomplete(path), path
+
+    def _move(self, moves: Sequence[tuple[Path, Path]]) -> None:
+        if not self._overwrite and (there := [str(path) for _, path in moves if path.exists()]):
+            raise InputError(f"{there[0]}: exists already; expected another name")
+        for done, (source, target) in enumerate(moves):
+            try:
+                os.replace(source, target)  # noqa: PTH105 -- the same
+            except OSError as error:
+                for _, path in moves[:done]:
+                    path.unlink(missing_ok=True)
+                raise _unwritable(target, error) from error
+
+    def abort(self) -> None:
+        """Remove what was written; never fails."""
+        self._handles.drop()
+        for path in (*self._made, *(_incomplete(path) for path in self._own)):
+            _remove(path)
+
+
+def _exists(path: Path) -> Problem:
+    return Problem(str(path), "exists already", "another name, or overwriting allowed")
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:  # another error is being reported
+        return
+
+
+def _told(file: _File, final: Path | None) -> Written:
+    return Written(
+        final,
+        file.segments,
+        file.stream,
+        file.molecules,
+        file.size,
+        file.text_hash.hexdigest() if file.text_hash else None,
+        file.file_hash.hexdigest() if file.file_hash else None,
+    )
+
+
+def _unwritable(path: Path | None, error: OSError) -> InputError:
+    name = "standard output" if path is None else str(path)
+    return InputError(f"{name}: cannot be written: {error.strerror or error}")
+
+
+def _path(stem: Path, output: Output, number: int, count: int) -> Path:
+    """Name of a file; numbers have as many digits as the largest one."""
+    if output.chunk is None:
+        return stem.with_name(stem.name + output.suffix)
+    digits = len(str(count - 1))
+    return stem.with_name(f"{stem.name}.{number:0{digits}d}{output.suffix}")
+
+
+def _existing(stem: Path, output: Output) -> list[Path]:
+    """Files that stand where new ones will."""
+    if output.chunk is None:
+        path = _path(stem, output, 0, 1)
+        return [path] if path.exists() else []
+    begin, end = stem.name + ".", output.suffix
+    if not stem.parent.is_dir():
+        return []
+    return sorted(
+        path
+        for path in stem.parent.iterdir()
+        if path.name.startswith(begin)
+        and path.name.endswith(end)
+        and path.name[len(begin) : len(path.name) - len(end)].isdigit()
+    )
+
+
+def _pieces(series: int, output: Output, block: Block) -> Iterator[Piece]:
+    """The block's molecules for each stream of an output."""
+    if output.stdout or block.stream is None:
+        if output.stdout or 0 in output.stems:
+            yield from _piece(series, output, block, [0], [len(block)])
+        return
+    order = np.argsort(block.stream, kind="stable")
+    order = order[np.isin(block.stream[order], list(output.stems))]
+    streams, counts = np.unique(block.stream[order], return_counts=True)
+    yield from _piece(series, output, block.take(order), streams.tolist(), counts.tolist())
+
+
+def _piece(
+    series: int, output: Output, block: Block, streams: Sequence[int], counts: Sequence[int]
+) -> Iterator[Piece]:
+    """Pieces for streams whose molecules stand one after the other in the block."""
+    if not len(block):
+        return
+    text = serialised([block.segments[name] for name in output.segments], output.format)
+    view = memoryview(text.bytes)  # type: ignore[arg-type]  # arrays have the buffer protocol
+    first = begin = 0
+    for stream, count in zip(streams, counts, strict=True):
+        end = int(text.ends[first + count - 1])
+        ends = None if output.chunk is None else text.ends[first : first + count] - begin
+        yield Piece(series, stream, view[begin:end], ends, count)
+        first, begin = first + count, end

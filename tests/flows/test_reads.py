@@ -1,0 +1,275 @@
+"""The pipeline of reads from parameters to files, with a real Prefect server."""
+
+import gzip
+import hashlib
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from blocks.errors import InputError, SeqloomError
+from blocks.settings import settings
+from flows.reads import plan, process, verify
+from tasks.reads.model import ReadsParams, VerifyParams
+
+pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("prefect_server")]
+
+STEPS = [
+    {"action": "CutStart", "segment": "read1", "n": 3},
+    {"action": "FilterEmpty", "segment": "read1"},
+    {"action": "Report", "name": "after", "base_statistics": True},
+]
+
+
+def fastq(count: int, seed: int = 1, length: int = 30) -> str:
+    """Records; every third has only three bases."""
+    draw = random.Random(seed)
+    parts = []
+    for number in range(count):
+        size = length if number % 3 else 3
+        sequence = "".join(draw.choices("ACGT", k=size))
+        quality = "".join(draw.choices("#5:?DI", k=size))
+        parts.append(f"@r{number}\n{sequence}\n+\n{quality}\n")
+    return "".join(parts)
+
+
+@pytest.fixture
+def sheet(tmp_path: Path) -> Path:
+    """Two pairs; the first one has two lanes."""
+    rows = ["sample,fastq_1,fastq_2"]
+    for seed, (sample, lane) in enumerate([("a", 1), ("a", 2), ("b", 1)]):
+        names = [tmp_path / f"{sample}{lane}_{mate}.fq.gz" for mate in (1, 2)]
+        for mate, name in enumerate(names):
+            name.write_bytes(gzip.compress(fastq(30, 2 * seed + mate).encode()))
+        rows.append(f"{sample},{names[0]},{names[1]}")
+    path = tmp_path / "sheet.csv"
+    path.write_text("\n".join(rows) + "\n")
+    return path
+
+
+def params(sheet: Path, **others) -> ReadsParams:
+    content = {"input": {"samplesheet": str(sheet)}, "steps": STEPS, **others}
+    return ReadsParams.model_validate(content)
+
+
+def test_a_run_leaves_a_whole_folder_and_sums_add_up(sheet):
+    result = process(params(sheet))
+
+    folder = Path(result.folder)
+    assert (result.samples, result.failed, result.molecules_in) == (2, 0, 90)
+    assert result.molecules_out + sum(result.lost.values()) == 90
+    table = pd.read_csv(folder / "samples.csv").set_index("sample")
+    lost = table[[name for name in table if name.startswith("lost at")]].sum(axis=1)
+    assert (table["molecules out"] + lost).to_dict() == {"a": 60, "b": 30}
+    with gzip.open(folder / "a" / "a_read1.fq.gz", "rt") as reads:
+        assert len(reads.readlines()) == 4 * 40
+    sums = dict(
+        reversed(line.split("  "))
+        for line in (folder / "checksums.sha256").read_text().splitlines()
+    )
+    assert {"a/a_read1.fq.gz", "a/a.json", "b/b.html", "report.html"} <= sums.keys()
+    for name, digest in sums.items():
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
+    assert json.loads((folder / "RUN.json").read_text())["molecules_in"] == 90
+    page = (folder / "report.html").read_text()
+    assert "Quality by cycle" in page
+    assert 'href="a/a_read1.fq.gz"' in page
+    assert (folder / "multiqc" / "reads_mqc.tsv").read_text().startswith("# id: seqloom_reads")
+
+
+def test_a_sample_that_is_done_is_not_done_again(sheet):
+    first = process(params(sheet))
+    _, planned = plan(params(sheet))
+    second = process(params(sheet))
+
+    assert set(planned["to do"]) == {"nothing, is there"}
+    assert (second.computed, second.cached) == (0, 2)
+    assert second.digests == first.digests
+    assert second.folder != first.folder
+    assert process(params(sheet, refresh=True)).computed == 2
+
+
+def test_only_the_sample_whose_files_changed_is_done_again(sheet):
+    process(params(sheet))
+    (sheet.parent / "b1_1.fq.gz").write_bytes(gzip.compress(fastq(30, 99).encode()))
+
+    assert (process(params(sheet)).computed, process(params(sheet)).cached) == (1, 2)
+
+
+def test_outputs_that_are_gone_are_made_again(sheet):
+    process(params(sheet))
+    for folder in Path(settings().results, "reads", ".samples").glob("a-*"):
+        shutil.rmtree(folder)
+
+    assert process(params(sheet)).computed >= 1
+
+
+def test_results_do_not_depend_on_the_number_of_workers(sheet):
+    one = process(params(sheet, workers=1, refresh=True))
+    three = process(params(sheet, workers=3, refresh=True))
+
+    same = {name for name, digest in one.digests.items() if three.digests[name] == digest}
+    assert same >= {"a/a_read1.fq.gz", "a/a_read2.fq.gz", "b/b_read1.fq.gz", "b/b_read2.fq.gz"}
+
+
+def test_a_dry_run_leaves_no_folder(sheet):
+    result = process(params(sheet, dry_run=True))
+
+    assert (result.folder, [row["sample"] for row in result.plan]) == ("", ["a", "b"])
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (
+            lambda path: path.write_bytes(path.read_bytes()[:-30]),
+            r"b1_2.fq.gz: compressed data end too early",
+        ),
+        (
+            lambda path: path.write_bytes(gzip.compress(fastq(29).encode())),
+            r"b1_2.fq.gz\) holds 29 reads",
+        ),
+        (
+            lambda path: path.write_bytes(gzip.compress(b"@a\nACGT\n+\nIII\n")),
+            r"b1_2.fq.gz: record 1 \(line 4\)",
+        ),
+    ],
+    ids=["truncated", "unequal counts", "quality of another length"],
+)
+def test_a_sample_that_fails_is_named_and_leaves_the_others_alone(sheet, damage, message):
+    damage(sheet.parent / "b1_2.fq.gz")
+
+    result = process(params(sheet))
+
+    assert (result.samples, result.failed) == (2, 1)
+    (reason,) = result.failures.values()
+    assert pd.Series([reason]).str.contains(message).all(), reason
+    folder = Path(result.folder)
+    assert (folder / "a" / "a_read1.fq.gz").exists()
+    assert not (folder / "b").exists()
+    assert pd.read_csv(folder / "failed.csv")["sample"].tolist() == ["b"]
+    assert not list(Path(settings().results, "reads", ".samples").glob("b-*/*.incomplete"))
+
+
+def test_a_run_without_any_results_fails_with_the_reason(tmp_path):
+    (tmp_path / "x.fq").write_text("@a\nACGT\n+\nII\n")
+    given = {"input": {"read1": [str(tmp_path / "x.fq")], "sample": "x"}, "steps": STEPS}
+
+    with pytest.raises(InputError, match=r"x\.fq.*record 1"):
+        process(ReadsParams.model_validate(given))
+
+
+def test_missing_files_are_told_before_any_work(sheet):
+    with sheet.open("a") as file:
+        file.write("c,gone_1.fq,gone_2.fq\n")
+
+    with pytest.raises(InputError) as caught:
+        process(params(sheet))
+
+    assert str(caught.value).splitlines() == [
+        f"{sheet}, row 5, column fastq_{mate}: gone_{mate}.fq: no such file; expected a file that"
+        " can be read"
+        for mate in (1, 2)
+    ]
+
+
+def test_an_earlier_run_is_verified(sheet):
+    result = process(params(sheet))
+
+    assert verify(VerifyParams(run=result.folder)).samples == 2
+    assert verify(VerifyParams()).folder == result.folder
+
+
+def test_the_first_difference_is_named(sheet):
+    folder = Path(process(params(sheet)).folder)
+    reads = folder / "b" / "b_read1.fq.gz"
+    text = gzip.decompress(reads.read_bytes()).replace(b"@r4\n", b"@r5\n", 1)
+    reads.unlink()  # a link
+    reads.write_bytes(gzip.compress(text))
+
+    with pytest.raises(SeqloomError, match=r"1 of 2 samples differ; first: b, b_read1.*line 9 "):
+        verify(VerifyParams(run=str(folder)))
+
+
+def test_verify_says_when_an_input_has_changed(sheet):
+    folder = process(params(sheet)).folder
+    (sheet.parent / "b1_1.fq.gz").write_bytes(gzip.compress(fastq(30, 98).encode()))
+
+    with pytest.raises(SeqloomError, match=r"first: b, .*b1_1\.fq\.gz: changed since that run"):
+        verify(VerifyParams(run=folder))
+
+
+def test_verify_refuses_what_is_no_run(tmp_path):
+    with pytest.raises(InputError, match="holds no finished run of reads"):
+        verify(VerifyParams(run=str(tmp_path)))
+
+
+def slow(tmp_path: Path) -> dict:
+    """Parameters of a run whose sample `big` takes some ten seconds."""
+    (tmp_path / "small.fq").write_text(fastq(30, 7))
+    text = fastq(80_000, 8, length=150)
+    (tmp_path / "big.fq").write_text(text)
+    rows = [f"{name},{tmp_path / name}.fq" for name in ("small", "big")]
+    (tmp_path / "s.csv").write_text("\n".join(["sample,fastq_1", *rows]) + "\n")
+    packed = {"prefix": "x", "compression": "Zstd", "compression_level": 22}
+    (tmp_path / "c.json").write_text(json.dumps({"step": STEPS, "output": packed}))
+    given = {"samplesheet": str(tmp_path / "s.csv")}
+    return {"input": given, "configuration": str(tmp_path / "c.json"), "workers": 1}
+
+
+def under_way() -> list[Path]:
+    """Files of `big` that are being written."""
+    return list(Path(settings().results, "reads", ".samples").glob("big-*/*.incomplete"))
+
+
+def until(holds, seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def done_small() -> bool:
+    folder = Path(settings().results, "reads", ".samples")
+    return bool(list(folder.glob("small-*/SAMPLE.json")))
+
+
+def begun(prefect_server, tmp_path: Path) -> subprocess.Popen:
+    """A run in a process of its own, in the middle of its second sample."""
+    (tmp_path / "p.json").write_text(json.dumps(slow(tmp_path)))
+    command = [sys.executable, "-m", "deployments.cli", "run", "reads", str(tmp_path / "p.json")]
+    home = {"PREFECT_HOME": os.environ["PREFECT_HOME"]}  # stored results lie there
+    running = subprocess.Popen(command, env=prefect_server.environment | home)
+    until(lambda: (under_way() and done_small()) or running.poll() is not None)
+    return running
+
+
+def test_a_killed_run_is_gone_on_with(prefect_server, tmp_path):
+    """The sample that was done stays; the one that was being written leaves no whole file."""
+    running = begun(prefect_server, tmp_path)
+    running.kill()
+    running.wait()
+    (folder,) = {path.parent for path in under_way()}
+    assert not [path for path in folder.iterdir() if path.suffix != ".incomplete"]
+
+    wanted = json.loads((tmp_path / "p.json").read_text())
+    result = process(ReadsParams.model_validate(wanted))
+
+    assert (result.computed, result.cached, result.failed) == (1, 1, 0)
+    assert not under_way()
+
+
+def test_a_terminated_run_ends_its_engine(prefect_server, tmp_path):
+    running = begun(prefect_server, tmp_path)
+
+    running.terminate()
+
+    assert running.wait(60) != 0
+    assert not under_way()

@@ -1,0 +1,74 @@
+"""Samplesheets: what is read from them, and what is told about wrong ones."""
+
+import pytest
+
+from blocks.errors import InputProblems
+from tasks.reads.samplesheet import Sample, read_samplesheet
+
+
+def told(text: str, source: str = "sheet.csv", **others) -> list[str]:
+    with pytest.raises(InputProblems) as caught:
+        read_samplesheet(text, source, **others)
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_repeated_samples_are_lanes_in_the_order_of_the_sheet():
+    sheet = "sample,fastq_1,fastq_2,lane\na,a1_1,a1_2,1\nb,b_1,b_2,1\na,a2_1,a2_2,2\n"
+
+    assert read_samplesheet(sheet, "sheet.csv") == (
+        Sample("a", {"read1": ("a1_1", "a2_1"), "read2": ("a1_2", "a2_2")}),
+        Sample("b", {"read1": ("b_1",), "read2": ("b_2",)}),
+    )
+
+
+def test_single_reads_and_indices():
+    sheet = "sample,fastq_1,fastq_2,index_1\na,a_1,,i_1\n"
+
+    assert read_samplesheet(sheet, "s.csv") == (
+        Sample("a", {"read1": ("a_1",), "index1": ("i_1",)}),
+    )
+
+
+def test_a_sheet_of_excel_is_read():
+    sheet = '\ufeffsample,fastq_1,strandedness\r\n"a", a 1.fq ,auto\r\n\r\n'
+
+    assert read_samplesheet(sheet, "s.csv") == (Sample("a", {"read1": ("a 1.fq",)}),)
+
+
+def test_tabs_separate_in_tsv():
+    assert read_samplesheet("sample\tfastq_1\na\tx\n", "s.tsv")[0].files == {"read1": ("x",)}
+
+
+def test_everything_that_is_wrong_is_told_at_once_with_row_and_column():
+    sheet = "sample,fastq_1,fastq_2\na,1,2\n,3,\na b,,4\na,5,\na,1,6\nc,7\nd,gone,8\n"
+
+    assert told(sheet, wrong=lambda name: "no such file" if name == "gone" else "") == [
+        "sheet.csv, row 3, column sample: empty; expected letters, digits, '.', '_' and '-', a"
+        " letter or digit first, 100 at most",
+        "sheet.csv, row 4, column sample: 'a b' cannot be a file's name; expected letters, digits,"
+        " '.', '_' and '-', a letter or digit first, 100 at most",
+        "sheet.csv, row 4, column fastq_1: empty; expected a FASTQ file",
+        "sheet.csv, row 5: fastq_1, but row 2 of sample 'a' has fastq_1 and fastq_2; expected the"
+        " same columns in all rows of a sample",
+        "sheet.csv, row 6, column fastq_1: 1 stands in row 2, column fastq_1 already; expected each"
+        " file once",
+        "sheet.csv, row 7: 2 cells; expected 3, as in the head",
+        "sheet.csv, row 8, column fastq_1: gone: no such file; expected a file that can be read",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sheet", "message"),
+    [
+        ("", "row 1: the sheet is empty"),
+        ("name,fastq_1\na,b\n", "row 1: no column 'sample'"),
+        ("sample,fastq_1,fastq_1\na,b,c\n", "row 1: column 'fastq_1' twice"),
+        ("sample,fastq_1\n", "row 2: no samples"),
+    ],
+)
+def test_a_sheet_without_rows_or_columns_is_refused(sheet, message):
+    assert told(sheet)[0].startswith(f"sheet.csv, {message}")
+
+
+def test_names_that_leave_the_folder_are_refused():
+    assert "cannot be a file's name" in told("sample,fastq_1\n../a,x\n")[0]
