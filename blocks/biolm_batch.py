@@ -140,13 +140,17 @@ class Batch:
 
     async def _send(self, places: Sequence[int], attempts: int) -> _Refused | None:
         """Send these and, without those that the service names, once more; None: all settled."""
-        rest = list(places)
+        rest, again = list(places), True
         while rest:
             reply = await self._line.post([self._items[place] for place in rest], attempts)
             self._requests += reply.requests
             if reply.status == 200 and is_answer(reply.data):  # noqa: PLR2004
-                self._keep(rest, reply.data["results"])  # type: ignore[index]
-                return None
+                if self._keep(rest, reply.data["results"], again=again):  # type: ignore[index]
+                    return None
+                again = False
+                continue
+            if reply.status == 200 and reply.data is None and self._line.successes:  # noqa: PLR2004
+                return _Refused("HTTP 200: no JSON", failed=True, mixed=True)
             refusal = read_refusal(self._line.name, reply, self._line.said)
             if isinstance(refusal, _Refused):
                 return refusal
@@ -159,20 +163,25 @@ class Batch:
             rest = [place for at, place in enumerate(rest) if at not in named]
         return None
 
-    def _keep(self, places: Sequence[int], results: object) -> None:
-        self._line.passed()
-        self._largest = max(self._largest, len(places))
+    def _keep(self, places: Sequence[int], results: object, *, again: bool) -> bool:
+        """Take the answers; False: they do not fit the items, and should be asked for `again`."""
         if not isinstance(results, list) or len(results) != len(places):
+            if again:
+                return False
             count = len(results) if isinstance(results, list) else "no list of"
             said = f"the service answered {count} results for {len(places)} items"
             self._faults |= dict.fromkeys(places, said)
-            return
+            self._line.passed()
+            return True
+        self._line.passed()
+        self._largest = max(self._largest, len(places))
         for place, entry in zip(places, results, strict=True):
             fault = dialects.entry_fault(entry)
             if fault is None:
                 self._answers[place] = entry
             else:
                 self._faults[place] = self._line.said(fault)
+        return True
 
     def _open(self, places: Sequence[int]) -> list[int]:
         """Those not yet set aside."""
@@ -224,8 +233,6 @@ def _too_many(status: int, refusal: Refusal, sent: int) -> int | None:
     return sent // 2 if status == TOO_LARGE and sent > 1 and not refusal.named else None
 
 
-def one_short_line(message: str, secret: str | None) -> str:
+def one_short_line(message: str) -> str:
     """A message of a service on one masked line of at most `SHOWN` characters."""
-    if secret:
-        message = message.replace(secret, "***")
     return one_line(message)[:SHOWN]

@@ -54,7 +54,9 @@ class BioLMClient:
             transport=transport,
         )
         secret = connection.token or connection.cookie
-        self._secret = secret.get_secret_value() if secret else None
+        value = secret.get_secret_value() if secret else ""
+        parts = [part.partition("=")[2] for part in value.split(";")] if connection.cookie else []
+        self._secrets = [part for part in (value, *parts) if part]
         self._paces: dict[str, Pace] = {}
         self._smaller: dict[tuple[str, str], int] = {}
         self._stated: dict[tuple[str, str], asyncio.Task[Limits]] = {}
@@ -151,7 +153,9 @@ class BioLMClient:
 
     def said(self, message: str) -> str:
         """A message of the service on one short line without secrets."""
-        return one_short_line(message, self._secret)
+        for secret in self._secrets:
+            message = message.replace(secret, "***")
+        return one_short_line(message)
 
     async def _line(self, call: Call) -> "_Line":
         limits = await self.limits(call)

@@ -1,6 +1,7 @@
 """Where BioLM is and who asks, as the environment says; and what must not be sent where."""
 
 import os
+import re
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
@@ -97,7 +98,8 @@ def _host(base_url: str) -> str:
 
 
 def _is_biolm(host: str) -> bool:
-    return host == _HOST or host.endswith(f".{_HOST}")
+    plain = re.fullmatch(r"[a-z0-9.-]+", host) is not None
+    return plain and (host == _HOST or host.endswith(f".{_HOST}"))
 
 
 def _cookie(file: str) -> str | None:

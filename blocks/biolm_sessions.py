@@ -27,6 +27,8 @@ from blocks.service_pace import Traffic
 
 POLL_S = 0.5
 """How often a waiting stage looks whether its run was cancelled."""
+GRACE_S = 5.0
+"""How long requests under way may still take after one has failed for good."""
 SAY_S = 15.0
 """How often a stage is told how far its requests are."""
 QUEUED = 2
@@ -105,11 +107,12 @@ class Session:
         in_flight: int | None = None,
         deadline_s: float | None = None,
         say: Callable[[str], object] = lambda _: None,
-    ) -> Generator[tuple[int, Answered]]:
+    ) -> Generator[tuple[int, Answered | None]]:
         """What came back for each batch of a call, with the batch's number from 0, as they come.
 
         Batches are taken when there is room for them. When one fails, no more are taken; those
-        under way are still waited for and given, then the failure is raised.
+        under way are given `GRACE_S` to come, then the failure is raised. While nothing comes,
+        there is a None now and then, so that the caller can do what is due.
 
         Args:
             in_flight: Most requests at once; None: the connection's.
@@ -135,17 +138,17 @@ class Session:
                 if time.monotonic() > said + SAY_S:
                     said = time.monotonic()
                     say(f"{answered} answered, {len(waiting)} on their way; {self.traffic}")
-                while more and failure is None and len(waiting) < most:
-                    number, future = next(numbered, (-1, None))
-                    if future is None:
-                        more = False
-                    else:
-                        waiting[future] = number
-                more = more and failure is None
-                for future in self._finished(waiting, end, deadline_s):
+                more = more and failure is None and _filled(waiting, numbered, most)
+                done = self._finished(waiting, end)
+                if waiting and not done:
+                    if time.monotonic() > end:
+                        raise failure or _too_late(deadline_s)
+                    yield -1, None
+                for future in done:
                     number = waiting.pop(future)
                     if error := future.exception():
                         failure = failure or error
+                        end = min(end, time.monotonic() + GRACE_S)
                     else:
                         answered += 1
                         yield number, future.result()
@@ -157,18 +160,31 @@ class Session:
             wait(waiting, POLL_S)
 
     @staticmethod
-    def _finished(
-        waiting: dict["Future[Answered]", int], end: float, deadline_s: float | None
-    ) -> "list[Future[Answered]]":
-        if not waiting:
-            return []
-        left_s = max(0.0, min(POLL_S, end - time.monotonic()))
-        done = wait(waiting, left_s, FIRST_COMPLETED).done
-        if not done and run_is_cancelled():
+    def _finished(waiting: dict["Future[Answered]", int], end: float) -> "list[Future[Answered]]":
+        """Those that have ended, in their order; empty where none does for a while."""
+        patience_s = max(0.0, min(POLL_S, end - time.monotonic()))
+        done = wait(waiting, patience_s, FIRST_COMPLETED).done if waiting else set()
+        if waiting and not done and run_is_cancelled():
             raise asyncio.CancelledError("the run was cancelled; its requests are ended")
-        if not done and time.monotonic() > end:
-            raise BudgetError(
-                f"deadline_s: {deadline_s:g} s have passed; all answers so far are kept, "
-                "and the next run goes on from there"
-            )
         return sorted(done, key=waiting.__getitem__)
+
+
+def _filled(
+    waiting: dict["Future[Answered]", int],
+    numbered: Iterator[tuple[int, "Future[Answered]"]],
+    most: int,
+) -> bool:
+    """Start batches as long as there is room; whether there may be more of them."""
+    while len(waiting) < most:
+        number, future = next(numbered, (-1, None))
+        if future is None:
+            return False
+        waiting[future] = number
+    return True
+
+
+def _too_late(deadline_s: float | None) -> BudgetError:
+    return BudgetError(
+        f"deadline_s: {deadline_s:g} s have passed; all answers so far are kept, "
+        "and the next run goes on from there"
+    )

@@ -13,6 +13,8 @@ import anyio
 import httpx
 import orjson
 
+LONGEST_INTEGER = 300
+"""Digits; longer ones are no integer of any model."""
 ERROR_TEXT = 4_000
 """What is kept of an answer that says what went wrong [bytes]."""
 BROKEN = (
@@ -72,12 +74,26 @@ def _parsed(body: bytes) -> tuple[bool, Any]:
     try:
         return True, orjson.loads(body)
     except orjson.JSONDecodeError:
-        if b"NaN" not in body and b"Infinity" not in body:
-            return False, None
-    try:
-        return True, json.loads(body)  # Python services write NaN, which is no JSON
+        pass
+    try:  # Python services write NaN, huge numbers and halves of characters
+        return True, _without_halves(json.loads(body, parse_int=_number))
     except (ValueError, RecursionError):
         return False, None
+
+
+def _number(digits: str) -> float:
+    return int(digits) if len(digits) < LONGEST_INTEGER else float(digits)
+
+
+def _without_halves(data: Any) -> Any:  # noqa: ANN401 -- JSON
+    """The same with halves of surrogate pairs replaced, which nothing can store."""
+    if isinstance(data, str):
+        return data.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(data, list):
+        return [_without_halves(value) for value in data]
+    if isinstance(data, dict):
+        return {_without_halves(key): _without_halves(value) for key, value in data.items()}
+    return data
 
 
 def _wait(retry_after: str | None) -> float | None:

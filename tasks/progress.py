@@ -26,7 +26,7 @@ class Progress:
         """`count` more items are done."""
         self._done += count
         now = time.monotonic()
-        if now - self._said < EVERY_S:
+        if now - self._said < EVERY_S or not self._done:
             return
         self._said = now
         rate = self._done / (now - self._started)

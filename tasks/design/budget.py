@@ -15,7 +15,11 @@ class Budget(Params):
         None, ge=0, title="Items", description="sequences sent to remote models; empty: no limit"
     )
     requests: int | None = Field(
-        None, ge=0, title="Requests", description="requests to remote models; empty: no limit"
+        None,
+        ge=0,
+        title="Requests",
+        description="to remote models; what a batch takes beyond its first request is counted when "
+        "the batch has ended; empty: no limit",
     )
 
 

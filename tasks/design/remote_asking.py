@@ -30,8 +30,8 @@ NUMBER_BYTES = 32
 """Of a number that is an object of its own, and of the place that holds it."""
 UNKNOWN_BATCH = 8
 """Items per request to a model that does not say how many it takes."""
-REFUSED_FIRST = 32
-"""So many items refused for one reason, and none answered: the request is wrong, not the items."""
+REFUSED_FIRST, REFUSED_BATCHES = 32, 3
+"""So many items, and batches, refused for one reason, and none answered: the request is wrong."""
 Slots = Callable[[str, int], AbstractContextManager[int]]
 Check = Callable[[Mapping[str, answers.Leaf]], None]
 """Looks at the first answer; raises InputError if it is not what is needed."""
@@ -67,10 +67,12 @@ class Gathered:
         self._bytes = 0
         self._written = 0.0
         self._answered = False
+        self._batches = 0
         self._refused: Counter[str] = Counter()
 
     def add(self, places: NDArray[np.int64], answered: Answered) -> None:
         """What came back for one batch."""
+        self._batches += 1
         for number, place in enumerate(places.tolist()):
             if number in answered.faults:
                 self.refuse(place, answered.faults[number])
@@ -100,6 +102,11 @@ class Gathered:
         for place in sent[0].tolist():
             self.refuse(place, str(error))
         return True
+
+    @property
+    def holds_any(self) -> bool:
+        """Whether anything waits to be written down."""
+        return bool(self._places)
 
     def is_due(self) -> bool:
         """Whether it is time to write down what is there; the first answers at once."""
@@ -137,7 +144,7 @@ class Gathered:
         if self._answered or not self._refused:
             return
         reason, count = self._refused.most_common(1)[0]
-        if count >= REFUSED_FIRST:
+        if count >= REFUSED_FIRST and self._batches >= REFUSED_BATCHES:
             what = f"{self._model} refused all of the first {count} items: {reason}"
             self.stop = InputError(f"{what}; expected items and params that the model takes")
 
@@ -203,18 +210,21 @@ class Asker:
             with closing(asked):
                 try:
                     for number, answered in asked:
-                        self.requests += answered.requests
-                        self._allowance.spent_more(answered.requests - 1)
-                        gathered.add(sent.pop(number), answered)
+                        if answered is not None:
+                            self.requests += answered.requests
+                            self._allowance.spent_more(answered.requests - 1)
+                            gathered.add(sent.pop(number), answered)
                         if gathered.is_due():
                             yield gathered.part()
                 except GeneratorExit:
                     raise
                 except BaseException as error:
                     if not gathered.took_the_blame(error, sent):
-                        yield gathered.part()
+                        if gathered.holds_any:
+                            yield gathered.part()
                         raise
-        yield gathered.part()
+        if gathered.holds_any:
+            yield gathered.part()
         if gathered.stop is not None:
             raise gathered.stop
 

@@ -133,7 +133,7 @@ class RemoteLogits:
             raise InputError(
                 "logits: no table; expected one number per residue and token"
             ) from error
-        vocabulary = tuple(answer.get("vocab_tokens") or self.vocabulary)
+        vocabulary = _texts(answer.get("vocab_tokens")) or self.vocabulary
         if not vocabulary:
             raise InputError("answer of the model: no `vocab_tokens`; expected `vocabulary` set")
         if logits.ndim != 2 or logits.shape[1] != len(vocabulary):  # noqa: PLR2004 -- rows, columns
@@ -143,7 +143,9 @@ class RemoteLogits:
             )
         columns, residues = _order(vocabulary)
         _check_known(tokens, residues, self.mask)
-        found = logits[_residue_rows(len(logits), answer.get("sequence_tokens"), tokens, self.mask)]
+        found = logits[
+            _residue_rows(len(logits), _texts(answer.get("sequence_tokens")), tokens, self.mask)
+        ]
         if not np.isfinite(found).all():
             return None
         table = np.full((len(tokens), len(ALPHABET)), -np.inf)
@@ -156,6 +158,19 @@ class RemoteLogits:
         self.first_reason = self.first_reason or next(iter(reasons), "")
         if reasons and len(reasons) == asked and (variants >= OUTAGE or self.failed == self.asked):
             raise InputError(f"none of {asked} sequences was answered; the first: {reasons[0]}")
+
+
+def _texts(given: object) -> tuple[str, ...]:
+    """Tokens of an answer; none where it has none.
+
+    Raises:
+        InputError: They are something else.
+    """
+    if given is None:
+        return ()
+    if not isinstance(given, list) or not all(isinstance(token, str) for token in given):
+        raise InputError("tokens of the answer: no list of texts; expected one text per token")
+    return tuple(given)
 
 
 def resample_remotely(
@@ -209,19 +224,21 @@ def _check_known(tokens: list[str], residues: NDArray[np.int64], mask: str) -> N
             )
 
 
-def _residue_rows(count: int, told: object, tokens: list[str], mask: str) -> NDArray[np.int64]:
+def _residue_rows(
+    count: int, told: Sequence[str], tokens: list[str], mask: str
+) -> NDArray[np.int64]:
     """Which of `count` rows are residues; others are marks of begin and end.
 
     Args:
         count: Rows of the logits.
-        told: `sequence_tokens` of the answer, if any.
+        told: `sequence_tokens` of the answer; none if it has none.
         tokens: What was asked.
         mask: The token of a hidden residue.
     """
-    if isinstance(told, list) and len(told) == count:
+    if told and len(told) == count:
         rows = [row for row, token in enumerate(told) if token in _PLACE or token == mask]
         if len(rows) == len(tokens):
-            if [told[row] for row in rows] != tokens:
+            if [told[row] for row in rows] != list(tokens):
                 raise InputError("sequence_tokens: another sequence than asked for")
             return np.array(rows)
     if count in {len(tokens), len(tokens) + 2}:

@@ -1,12 +1,15 @@
 """The stages of a design run that call a remote model, as Prefect tasks."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Lock
 
 from prefect import runtime
 
 from blocks import biolm_sessions
 from blocks.biolm import connection_of
+from blocks.prediction_key import ModelKey
 from blocks.storage import FileRef
 from tasks.design import remote_generators
 from tasks.design.biolm_predict import BiolmPredict
@@ -22,6 +25,8 @@ from tasks.policies import remote, run_logger
 from tasks.slots import slots
 
 _of_run: dict[str | None, Allowance] = {}
+_asks_alone: defaultdict[ModelKey, Lock] = defaultdict(Lock)
+"""Stages of one process that ask for the same do so one after the other, so as not to pay twice."""
 
 
 @contextmanager
@@ -49,7 +54,8 @@ def predict_remotely(
     assert isinstance(stage.with_, BiolmPredict)  # noqa: S101 -- the flow has looked
     with biolm_sessions.session(connection_of(stage.with_.connection)) as session:
         predictor = RemotePredictor(stage, session, allowance(), slots)
-        result = scored(stage, needs, predictor, stop_on_error)
+        with _asks_alone[predictor.key]:
+            result = scored(stage, needs, predictor, stop_on_error)
         return _told(result, predictor.asker)
 
 

@@ -321,3 +321,19 @@ def test_an_answer_nested_beyond_reason_counts_as_cut_off():
     reply = read_reply(httpx.Response(200, content=b"[" * 200_000 + b"NaN" + b"]" * 200_000))
 
     assert reply.status == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "read"),
+    [
+        (b'{"a": 1e999}', {"a": float("inf")}),
+        (b'{"a": [NaN, "x\\ud800"]}', None),
+        (b'{"a": ' + b"1" * 400 + b"}", {"a": float("inf")}),
+    ],
+)
+def test_answers_that_orjson_does_not_read_are_no_cut_off_ones(body, read):
+    reply = read_reply(httpx.Response(200, content=body))
+
+    assert reply.status == 200
+    assert read is None or reply.data == read
+    assert "\ud800" not in str(reply.data)

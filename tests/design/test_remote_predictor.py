@@ -279,7 +279,7 @@ def test_a_poisoned_item_that_is_asked_again_by_itself_is_lost_again_and_not_the
 @pytest.mark.parametrize("fault", ["short", "long"])
 def test_answers_that_do_not_fit_the_items_are_never_shifted(biolm_server, fault):
     texts = sequences(64)
-    biolm_server.script.next(fault)
+    biolm_server.script.next(fault, fault)  # the same batch is asked for once more
 
     result = run(texts, batch_size=16, in_flight=1)
 
@@ -326,7 +326,8 @@ def test_the_first_failure_stops_a_run_that_should(biolm_server):
 
 
 @pytest.mark.parametrize(
-    "fault", ["reset", "cut", Status(503), Status(500), throttled(), throttled("1")]
+    "fault",
+    ["reset", "cut", "short", "long", Status(503), Status(500), throttled(), throttled("1")],
 )
 def test_a_passing_fault_costs_nothing_but_time(biolm_server, fault):
     texts = sequences(96)
@@ -335,8 +336,80 @@ def test_a_passing_fault_costs_nothing_but_time(biolm_server, fault):
     result = run(texts)
 
     assert table(result, "tm")["tm"].tolist() == temperatures(texts)
-    assert set(biolm_server.seen.answered.values()) == {1}
     assert sum(biolm_server.seen.requests.values()) == 3 + 1
+
+
+def test_a_page_instead_of_an_answer_costs_nothing_once_the_service_has_answered(biolm_server):
+    texts = sequences(96)
+    run(texts[:32])
+    biolm_server.script.latency_s = 0.02
+
+    def spoil() -> None:
+        biolm_server.script.next("not-json")
+
+    with once(lambda: sum(biolm_server.seen.answered.values()) > 40, spoil):
+        result = run(texts, in_flight=1, batch_size=8)
+
+    assert table(result, "tm")["tm"].tolist() == temperatures(texts)
+
+
+def test_slow_answers_are_written_down_while_others_are_awaited(biolm_server):
+    texts = sequences(64)
+    biolm_server.script.items[texts[40]] = "hang"
+
+    with pytest.raises(BudgetError):
+        run(texts, deadline_s=4)
+    biolm_server.script.items.clear()
+    biolm_server.seen.clear()
+
+    assert run(texts).counts.cached == 32
+
+
+def test_a_refusal_of_all_ends_the_stage_while_another_request_hangs(biolm_server):
+    texts = sequences(640)
+    biolm_server.script.items[texts[0]] = "hang"
+    biolm_server.script.latency_s = 0.02
+    begun = time.monotonic()
+
+    def refuse() -> None:
+        biolm_server.script.token = "another"
+
+    some = once(lambda: sum(biolm_server.seen.answered.values()) > 64, refuse)
+    with some, pytest.raises(InputError, match="HTTP 401"):
+        run(texts, in_flight=2, batch_size=16)
+
+    assert time.monotonic() - begun < 15
+
+
+def test_a_service_that_puts_off_and_then_refuses_is_told_as_it_is(biolm_server):
+    biolm_server.script.next(throttled("6"))
+
+    def refuse() -> None:
+        biolm_server.script.token = "another"
+
+    some = once(lambda: biolm_server.seen.statuses[429] > 0, refuse)
+    with some, pytest.raises(InputError, match="HTTP 401"):
+        run(sequences(64), in_flight=1)
+
+
+def test_one_batch_of_nulls_does_not_stop_the_stage(biolm_server):
+    texts = sequences(640)
+    biolm_server.script.items |= dict.fromkeys(texts[:32], "null")
+
+    assert run(texts).counts.items_failed == 32
+
+
+def test_stages_that_ask_for_the_same_ask_once(biolm_server):
+    texts = sequences(64)
+    biolm_server.script.latency_s = 0.05
+    needed = library(texts)
+    threads = [threading.Thread(target=run, args=(needed,)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sum(biolm_server.seen.items.values()) == 64
 
 
 def test_a_server_that_is_killed_and_comes_back_loses_nothing(biolm_server):
