@@ -151,7 +151,8 @@ def _check_report_names(pairs: Sequence[tuple[StepParams | None, Section]]) -> N
     seen: dict[str, str] = {}
     for params, section in pairs:
         name = getattr(params, "name", None)
-        if params is None or params.action not in {"Report", "Statistics"} or not isinstance(name, str):
+        reports = params is not None and params.action in {"Report", "Statistics"}
+        if not reports or not isinstance(name, str):
             continue
         if name in seen:
             what = f"report name {name!r} is not unique: {seen[name]} has it already"

@@ -212,9 +212,9 @@ def test_verify_refuses_what_is_no_run(tmp_path):
 
 
 def slow(tmp_path: Path) -> dict:
-    """Parameters of a run whose sample `big` takes some ten seconds."""
+    """Parameters of a run whose sample `big`, another one each time, takes some ten seconds."""
     (tmp_path / "small.fq").write_text(fastq(30, 7))
-    text = fastq(80_000, 8, length=150)
+    text = fastq(80_000, time.time_ns() % 1_000_000, length=150)
     (tmp_path / "big.fq").write_text(text)
     rows = [f"{name},{tmp_path / name}.fq" for name in ("small", "big")]
     (tmp_path / "s.csv").write_text("\n".join(["sample,fastq_1", *rows]) + "\n")
