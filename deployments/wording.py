@@ -4,16 +4,16 @@ import math
 import re
 import reprlib
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from blocks.errors import Problem
 from tasks.dag import closest
+from tasks.parameters import members_of
 
 EXPECTED = {
     "int_type": "a whole number",
@@ -104,7 +104,7 @@ def _place(model: type[BaseModel], location: tuple[int | str, ...], given: Any) 
     annotation: Any = model
     owner, name, text, tried = None, "", "", False
     for part in location:
-        members = list(_members(annotation))
+        members = list(members_of(annotation))
         if len(members) > 1:  # the location names the member, not a part of the value
             chosen = [one for one in members if part in _tags(one)]
             tried = not chosen
@@ -132,17 +132,6 @@ def _numbered(text: str, index: int, item: object) -> str:
     if text == "stages" and isinstance(name, str) and name:
         return f"stage {name!r}"
     return f"{text} #{index + 1}"
-
-
-def _members(annotation: Any) -> Iterator[Any]:  # noqa: ANN401 -- types of any kind
-    """The types that a value may have, without None and without metadata."""
-    if get_origin(annotation) is Annotated:
-        yield from _members(get_args(annotation)[0])
-    elif get_origin(annotation) in (Union, UnionType):
-        for one in get_args(annotation):
-            yield from _members(one)
-    elif annotation is not type(None):
-        yield annotation
 
 
 def _model(members: list[Any]) -> type[BaseModel] | None:
@@ -192,7 +181,7 @@ def _worded(found: Mapping[str, Any], place: _Place) -> tuple[str, str]:
         case "union_tag_not_found" | "union_tag_invalid":
             return _untagged(context, place)
         case "literal_error":
-            known = [str(one) for one in get_args(next(_members(place.annotation)))]
+            known = [str(one) for one in get_args(next(members_of(place.annotation)))]
             return shown(given), _nearest(str(given), known)
         case "string_type":
             quoted = isinstance(given, bool | int | float)
@@ -212,13 +201,13 @@ def _worded(found: Mapping[str, Any], place: _Place) -> tuple[str, str]:
 def _untagged(context: Mapping[str, Any], place: _Place) -> tuple[str, str]:
     """One of several models was to be named, and was not."""
     field, wrong = context["discriminator"].strip("'"), str(context.get("tag", ""))
-    tags = [tag for one in _members(place.annotation) for tag in _tags(one)]
+    tags = [tag for one in members_of(place.annotation) for tag in _tags(one)]
     return f"{field} is {shown(wrong)}" if wrong else f"no {field}", _nearest(wrong, tags)
 
 
 def _number(place: _Place, limit: str, given: float, context: Mapping[str, Any]) -> str:
     """What was expected instead of NaN or infinity."""
-    if int in _members(place.annotation):
+    if int in members_of(place.annotation):
         return EXPECTED["int_type"]
     return EXPECTED["float_type"] if math.isnan(given) else _filled(limit, context)
 
@@ -236,7 +225,7 @@ def _filled(text: str, context: Mapping[str, Any]) -> str:
 def _validators(place: _Place, message: str, given: object) -> tuple[str, str, str]:
     """Place, what and expectation of a validator's own message, which may begin with a field."""
     field, _, rest = message.partition(": ")
-    text, members = place.text, list(_members(place.annotation))
+    text, members = place.text, list(members_of(place.annotation))
     if field == place.name or field in _tags(members[0]):
         message = rest
     elif isinstance(given, dict) and field in _fields(_model(members)):
@@ -249,7 +238,7 @@ def _validators(place: _Place, message: str, given: object) -> tuple[str, str, s
 
 def _wanted(place: _Place) -> str:
     """A field that is missing, as its description in the form has it."""
-    tags = [tag for one in _members(place.annotation) for tag in _tags(one)]
+    tags = [tag for one in members_of(place.annotation) for tag in _tags(one)]
     if tags:
         return f"`kind`, {closest('', tags)}, and its settings"
     field = _fields(place.owner).get(place.name)

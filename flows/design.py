@@ -47,7 +47,9 @@ def design(params: DesignParams) -> DesignResult:
     with remote_models(params.budget):
         ended = finished(_started(run))
     finish = conclusion.deliver.with_options(task_run_name="write results")
-    delivered = finish(params, run.parent, dict(run.digests), started, ended)
+    delivered = finish(
+        params, run.parent, dict(run.digests), dict(run.services), started=started, ended=ended
+    )
     announce_table("design-top", "Top designs", delivered.top)
     announce_table("design-attrition", "Where items were lost", delivered.funnel)
     announce_link("design-page", "The page of this run", delivered.result.page)

@@ -1,8 +1,9 @@
 """What every parameter model and every record between stages has in common."""
 
 import re
-from collections.abc import Callable, Sequence
-from typing import Any, get_args
+from collections.abc import Callable, Iterator, Sequence
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
@@ -43,6 +44,17 @@ class Record(BaseModel):
     """A small result that travels between stages as JSON."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def members_of(annotation: Any) -> Iterator[Any]:  # noqa: ANN401 -- types of any kind
+    """The types that a value may have, without None and without metadata."""
+    if get_origin(annotation) is Annotated:
+        yield from members_of(get_args(annotation)[0])
+    elif get_origin(annotation) in (Union, UnionType):
+        for one in get_args(annotation):
+            yield from members_of(one)
+    elif annotation is not type(None):
+        yield annotation
 
 
 def choices(schema: Schema) -> None:

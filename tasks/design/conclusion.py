@@ -41,6 +41,8 @@ def deliver(
     params: DesignParams,
     parent: str,
     inputs: dict[str, str],
+    services: dict[str, str],
+    *,
     started: datetime,
     ended: dict[str, Ended],
 ) -> Delivered:
@@ -48,6 +50,7 @@ def deliver(
 
     Args:
         inputs: URI and digest of each file that was read.
+        services: The service that each remote stage asked, by the name of the stage.
     """
     items = union(one.result.items for one in ended.values())
     results = tuple(one.result for one in ended.values())
@@ -55,7 +58,7 @@ def deliver(
     outcome = outcome_of(items, with_items)
     rows = tuple(stage_row(stage, ended[stage.name]) for stage in params.stages)
     run = current_run(started)
-    versions = summary.versions() | summary.services(params)
+    versions = summary.versions() | {f"service of {one}": services[one] for one in services}
     run_info = summary.Run(
         name=run.name,
         started=f"{started:%Y-%m-%d %H:%M:%S} UTC",
@@ -65,6 +68,7 @@ def deliver(
         rows=rows,
         results=results,
         notes=summary.notes_of(results),
+        services=services,
     )
     with run_folder(settings().results, "design", run.id) as (folder, uri):
         designs = write_tables(folder, items, outcome, params.input.chains)

@@ -53,6 +53,8 @@ class Prepared:
     """Sequence of the parent, "" if there is none."""
     inputs: Mapping[str, StageResult]
     """The loaded sequences of each stage that reads a file, by the stage's name."""
+    services: Mapping[str, str]
+    """Name of the service that each remote stage asks, by the stage's name."""
     structures: Mapping[str, FileRef]
     """The structure file of each generator that sends one, by the stage's name."""
     digests: Mapping[str, str]
@@ -99,28 +101,38 @@ def prepare(params: DesignParams) -> Prepared:
             _stop_if([*graph.faults(params, columns), *graph.parent_faults(params.stages, parent)])
     if not found:
         _stop_if(_too_few_homologs(params.stages, inputs, parent))
-    structures = _remote_needs(params.stages, found, digests)
+    services = _services(params.stages, found)
+    structures = _structures(params.stages, found, digests)
     if found:
         raise found[0] if len(found) == 1 else InputError("\n".join(map(str, found)))
     by_name = {stage.name: stage for stage in params.stages}
     ordered = tuple(by_name[name] for name in dag.order(graph.graph_of(params.stages)))
-    return Prepared(params, ordered, parent, inputs, structures, digests)
+    return Prepared(params, ordered, parent, inputs, services, structures, digests)
 
 
-def _remote_needs(
-    declared: Sequence[StageParams], found: list[InputError], digests: dict[str, str]
-) -> dict[str, FileRef]:
-    """Look at connections and structure files; the latter by the name of their stage."""
-    structures = {}
-    connections: set[str] = set()
+def _services(declared: Sequence[StageParams], found: list[InputError]) -> dict[str, str]:
+    """The service that each remote stage asks, by the stage's name; a wrong one is told once."""
+    names: dict[str, str] = {}
+    services = {}
     for stage in declared:
         remote = settings_of(stage)
         if remote is None:
             continue
-        if remote.connection not in connections:  # one that is wrong is told once
-            connections.add(remote.connection)
+        if remote.connection not in names:
+            names[remote.connection] = ""
             with _collected(found), at_stage(stage):
-                connection_of(remote.connection)
+                names[remote.connection] = service_name(connection_of(remote.connection))
+        services[stage.name] = names[remote.connection]
+    return services
+
+
+def _structures(
+    declared: Sequence[StageParams], found: list[InputError], digests: dict[str, str]
+) -> dict[str, FileRef]:
+    """The structure file of each generator that sends one, by the stage's name, looked at."""
+    structures = {}
+    for stage in declared:
+        remote = settings_of(stage)
         if isinstance(remote, BiolmGenerate | BiolmSaturate) and remote.structure:
             with _collected(found), at_stage(stage):
                 check_structure(remote)
@@ -258,8 +270,8 @@ def _generating(stage: GenerateStage, needs: Sequence[object], run: Prepared) ->
     arguments = {**given, "ordinal": 1 + makers.index(stage.name)}
     if not isinstance(stage.with_, RemoteSettings):
         return Call(stages.generate, {**arguments, "needs": needs})
-    service = service_name(connection_of(stage.with_.connection))
-    further = {"structure": run.structures.get(stage.name), "service": service}
+    structure, service = run.structures.get(stage.name), run.services[stage.name]
+    further = {"structure": structure, "service": service}
     return Call(remote_stages.generate_remotely, {**arguments, **further})
 
 

@@ -38,8 +38,6 @@ METHODS: dict[str, Method] = {
     "motifs": motifs.METHOD,
     "embedding": embedding.METHOD,
 }
-REMOTE = "biolm"
-"""The kind of predictor that asks a service; its columns follow from its settings."""
 BATCH = 4_096
 """Sequences handled together; bounds memory."""
 

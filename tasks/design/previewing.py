@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from blocks.biolm import connection_of
+from blocks.biolm_sessions import kept_open
 from tasks import dag
 from tasks.design import graph, local_predictor, remote_generators, scoring
 from tasks.design.biolm_predict import BiolmPredict
@@ -28,6 +29,7 @@ class PlanRow(StageRow):
     """Time that the rate limit of a remote model takes."""
 
 
+@kept_open()
 def preview(run: Prepared) -> list[PlanRow]:
     """What a run of these parameters would do now: items, from the store, to compute.
 
@@ -138,10 +140,7 @@ def plan_frame(rows: Sequence[PlanRow], stages_: Sequence[StageParams]) -> pd.Da
     """The plan as people read it: ≤ marks bounds, ~ what depends on chance, ? what nobody knows."""
     pace, by_name = known_pace(), {stage.name: stage for stage in stages_}
     bounds = ["" if row.exact else "≤ " for row in rows]
-    marks = [
-        "~ " if mark and row.uses == "generate" else mark
-        for mark, row in zip(bounds, rows, strict=True)
-    ]
+    marks = [_mark(row) for row in rows]
     seconds = [_seconds(by_name[row.stage], row, pace) for row in rows]
     columns = {
         "stage": [row.stage for row in rows],

@@ -3,14 +3,13 @@
 import json
 import math
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 
 import numpy as np
 import pandas as pd
 
-from blocks.biolm import connection_of
 from blocks.storage import read_table
 from tasks import attrition
 from tasks.design import predictors
@@ -27,7 +26,6 @@ from tasks.design.model import (
     StageParams,
 )
 from tasks.design.page.content import DesignPage
-from tasks.design.remote_asking import service_name
 from tasks.design.remote_costs import settings_of
 from tasks.items import Items, StageResult, load
 from tasks.report.number_text import plain_number
@@ -71,6 +69,8 @@ class Run:
     rows: tuple[StageRow, ...]
     results: tuple[StageResult, ...]
     notes: tuple[str, ...]
+    services: Mapping[str, str]
+    """The service that each remote stage asked, by the name of the stage."""
 
 
 def page_of(
@@ -101,7 +101,7 @@ def page_of(
         diversity=diversity_figures(run),
         position_counts=position_counts(designs["sequence"].tolist()) if same_length else None,
         versions=versions(),
-        methods=methods(run.params),
+        methods=methods(run.params, run.services),
         files=[(name, what) for name, what in FILES if name in files],
         warnings=list(run.notes),
     )
@@ -181,12 +181,16 @@ def _measured_diversity(run: Run) -> dict[str, float]:
     return {}
 
 
-def methods(params: DesignParams) -> pd.DataFrame:
-    """Where each predicted column comes from, and which services made designs."""
+def methods(params: DesignParams, services: Mapping[str, str]) -> pd.DataFrame:
+    """Where each predicted column comes from, and which services made designs.
+
+    Args:
+        services: The service that each remote stage asked, by the name of the stage.
+    """
     rows: list[dict[str, str]] = []
     for stage in params.stages:
         if settings_of(stage) is not None:
-            rows += _remote_methods(stage)
+            rows += _remote_methods(stage, services[stage.name])
         elif isinstance(stage, PredictStage):
             method = predictors.method_of(stage.with_)
             rows += [
@@ -204,7 +208,7 @@ def methods(params: DesignParams) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["column", "what", "method", "version", "source"])
 
 
-def _remote_methods(stage: StageParams) -> list[dict[str, str]]:
+def _remote_methods(stage: StageParams, service: str) -> list[dict[str, str]]:
     """What a remote model gave, and the service that was asked."""
     remote = settings_of(stage)
     assert remote is not None  # noqa: S101 -- the caller has looked
@@ -215,19 +219,9 @@ def _remote_methods(stage: StageParams) -> list[dict[str, str]]:
     said = {
         "method": f"{remote.model} ({remote.action})",
         "version": getattr(remote, "version", ""),
-        "source": service_name(connection_of(remote.connection)),
+        "source": service,
     }
     return [{"column": column, "what": what, **said} for column, what in given.items()]
-
-
-def services(params: DesignParams) -> dict[str, str]:
-    """The service that each remote stage asked."""
-    found = ((stage.name, settings_of(stage)) for stage in params.stages)
-    return {
-        f"service of {name}": service_name(connection_of(remote.connection))
-        for name, remote in found
-        if remote is not None
-    }
 
 
 def versions() -> dict[str, str]:

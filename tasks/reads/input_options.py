@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
@@ -221,8 +221,3 @@ def _check_repeated(section: Section, files: Mapping[str, tuple[str, ...]]) -> N
                 section.add(name, what, "each file once, or options.accept_duplicate_files = true",
                             at=(name, number))  # fmt: skip
             seen.setdefault(one, name)
-
-
-def option_names() -> list[Any]:
-    """Names of the input options, for templates."""
-    return list(InputOptions.model_fields)

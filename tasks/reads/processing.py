@@ -80,11 +80,6 @@ def process(configuration: Configuration, choices: Choices | None = None) -> Pro
     return _processed(result, plan, time.perf_counter() - begin)
 
 
-def source_of(configuration: Configuration) -> Source:
-    """Where the molecules of a configuration come from."""
-    return _source(configuration)
-
-
 class _Plan:
     """The files of a run."""
 

@@ -7,13 +7,13 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from types import UnionType
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from blocks.errors import Problem
+from tasks.parameters import members_of
 from tasks.reads.aliases import choice_called, field_called
 from tasks.reads.toml_places import Key, Places
 
@@ -175,7 +175,7 @@ def worded(found: Mapping[str, Any], fields: Sequence[str]) -> tuple[str, str]:
 
 def adapted(annotation: Any, value: Any) -> Any:  # noqa: ANN401 -- any type, any value
     """A written value in the shape that a type asks for: lists, choices, names of nested fields."""
-    members = list(_members(annotation))
+    members = list(members_of(annotation))
     lists = [one for one in members if get_origin(one) in (list, tuple, Sequence)]
     if isinstance(value, list):
         inner = get_args(lists[0])[0] if lists else None
@@ -200,14 +200,3 @@ def _renamed(model: type[BaseModel], value: Mapping[str, Any]) -> dict[str, Any]
         meant = field_called(name, list(fields))
         renamed[meant or name] = adapted(fields[meant].annotation, inner) if meant else inner
     return renamed
-
-
-def _members(annotation: Any) -> Any:  # noqa: ANN401 -- types of any kind
-    """The types that a value may have, without None and without metadata."""
-    if get_origin(annotation) is Annotated:
-        yield from _members(get_args(annotation)[0])
-    elif get_origin(annotation) in (Union, UnionType):
-        for one in get_args(annotation):
-            yield from _members(one)
-    elif annotation is not type(None):
-        yield annotation

@@ -70,7 +70,6 @@ class Surroundings:
     """Reads go to standard output, so that nothing else may."""
     comment: str = " "
     """Character that ends a read's name and begins its comment."""
-    warm: bool = True
 
     def named(self, *parts: str, suffix: str) -> Path:
         """A step's own output file: prefix and parts that are not empty, joined; `x.tsv`."""

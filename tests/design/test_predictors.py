@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from blocks.errors import InputError
 from tasks.design.embedding import DIMENSION, Embedding
 from tasks.design.motifs import Motifs
-from tasks.design.predictors import METHODS, REMOTE, PredictorParams, output_columns, predict
+from tasks.design.predictors import METHODS, PredictorParams, output_columns, predict
 from tasks.design.profile import build_profile
 from tasks.design.profile_score import ProfileBits
 from tasks.design.properties import ProtParam
@@ -42,7 +42,7 @@ def assert_same(left: pd.DataFrame, right: pd.DataFrame) -> None:
 def test_every_kind_has_a_method_that_names_version_and_source() -> None:
     union = typing.get_args(PredictorParams)[0]
     kinds = [one.model_fields["kind"].default for one in typing.get_args(union)]
-    assert sorted(kinds) == sorted([*METHODS, REMOTE])
+    assert sorted(kinds) == sorted([*METHODS, "biolm"])
     assert all(m.name and m.version and m.source and m.description for m in METHODS.values())
 
 

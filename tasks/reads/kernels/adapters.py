@@ -1,8 +1,5 @@
 """Adapters found by their sequence, bit-parallel; positions of a read against a whole adapter.
 
-A base becomes three bits (bits 1 to 3 of its ASCII code), which differ for A, C, G, T and N; the
-bits of other letters may be those of one of these.
-
 Source: without indels the rule is that of fastp 0.23.2 (adaptertrimmer, trimBySequence).
 """
 
@@ -11,14 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.reads.block import Bytes, Integers, Mask
-from tasks.reads.kernels.jit import PLAIN, inlined, kernel
-from tasks.reads.kernels.words import ALL, load64, low_bits, popcount
+from tasks.reads.kernels.jit import inlined, kernel
+from tasks.reads.kernels.planes import Planes, Words, differences, fill
+from tasks.reads.kernels.words import low_bits, popcount
 
-Words = NDArray[np.uint64]
-Planes = np.ndarray[tuple[int, int], np.dtype[np.uint64]]
-ONES = np.uint64(0x0101_0101_0101_0101)
-GATHER = np.uint64(0x0102_0408_1020_4080)
-TOP = np.uint64(56)
 AHEAD = 4
 """An adapter may begin as many bases before the read."""
 PER = 8
@@ -28,42 +21,6 @@ SHORTEST_WITH_INDEL = 12
 TELLING = 4
 """Bases behind an overlap that say something [nt]."""
 NOT_FOUND = -9
-
-
-def _product_plain(one: np.uint64, other: np.uint64) -> np.uint64:
-    return np.uint64(int(one) * int(other) & int(ALL))
-
-
-@inlined
-def _product_compiled(one: np.uint64, other: np.uint64) -> np.uint64:
-    return one * other
-
-
-_product = _product_plain if PLAIN else _product_compiled
-"""Of words, without what does not fit into a word."""
-
-
-@inlined
-def _fill(planes: Planes, buffer: Bytes, start: int, length: int) -> None:
-    """The bases as bits: base k is bit k % 64 of word k // 64."""
-    for w in range((length + 63) // 64 + 1):
-        planes[0, w] = np.uint64(0)
-        planes[1, w] = np.uint64(0)
-        planes[2, w] = np.uint64(0)
-    k = 0
-    while k + 8 <= length:
-        word = load64(buffer, start + k)
-        shift = np.uint64(k & 63)
-        for bit in range(3):
-            lane = (word >> np.uint64(bit + 1)) & ONES
-            planes[bit, k >> 6] |= (_product(lane, GATHER) >> TOP) << shift
-        k += 8
-    while k < length:
-        letter = np.uint64(buffer[start + k])
-        shift = np.uint64(k & 63)
-        for bit in range(3):
-            planes[bit, k >> 6] |= ((letter >> np.uint64(bit + 1)) & np.uint64(1)) << shift
-        k += 1
 
 
 @inlined
@@ -78,15 +35,7 @@ def _differences(read: Planes, adapter: Planes, stop: int, into: Words) -> None:
         differ = (read[0, 0] ^ (a >> u)) | (read[1, 0] ^ (b >> u)) | (read[2, 0] ^ (c >> u))
         into[AHEAD - back] = differ << u
     for w in range((stop + 63) // 64):
-        a0, b0, c0 = read[0, w], read[1, w], read[2, w]
-        a1, b1, c1 = read[0, w + 1], read[1, w + 1], read[2, w + 1]
-        for o in range(64):
-            u = np.uint64(o)
-            v = np.uint64(63) - u
-            x = (a0 >> u) | ((a1 << v) << np.uint64(1))
-            y = (b0 >> u) | ((b1 << v) << np.uint64(1))
-            z = (c0 >> u) | ((c1 << v) << np.uint64(1))
-            into[AHEAD + w * 64 + o] = (x ^ a) | (y ^ b) | (z ^ c)
+        differences(read, adapter, w, into, AHEAD + w * 64)
 
 
 @inlined
@@ -168,12 +117,12 @@ def adapter_starts(
     read = np.zeros((3, longest // 64 + 3), np.uint64)
     whole = np.zeros((3, 3), np.uint64)
     differ = np.zeros(AHEAD + (longest // 64 + 2) * 64, np.uint64)
-    _fill(whole, adapter, 0, size)
+    fill(whole, adapter, 0, size)
     for n in range(len(start)):
         stop[n] = length[n]
         if not wanted[n] or length[n] == 0:
             continue
-        _fill(read, buffer, start[n], length[n])
+        fill(read, buffer, start[n], length[n])
         _differences(read, whole, length[n], differ)
         at = _leftmost(differ, length[n], size, least)
         if at == NOT_FOUND and indel:
@@ -199,14 +148,14 @@ def tails_are(
     """
     tail = np.zeros((3, 3), np.uint64)
     whole = np.zeros((3, 3), np.uint64)
-    _fill(whole, adapter, 0, len(adapter))
+    fill(whole, adapter, 0, len(adapter))
     for r in range(len(rows)):
         n = rows[r]
         count = min(length[n] - at[r], len(adapter))
         if count < TELLING:
             verdict[r] = max(verdict[r], np.uint8(1))
             continue
-        _fill(tail, buffer, start[n] + at[r], count)
+        fill(tail, buffer, start[n] + at[r], count)
         x, y, z = whole[0, 0], whole[1, 0], whole[2, 0]
         a, b, c = tail[0, 0], tail[1, 0], tail[2, 0]
         one = np.uint64(1)

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.reads.block import Bytes, Integers, Mask
-from tasks.reads.kernels.jit import PLAIN, inlined, kernel
-from tasks.reads.kernels.words import ALL, load64
+from tasks.reads.kernels.jit import inlined, kernel
+from tasks.reads.kernels.words import load64, product
 
 Words = NDArray[np.uint64]
 FIRST = np.uint64(0x9E37_79B9_7F4A_7C15)
@@ -18,24 +18,11 @@ SECOND = np.uint64(0xC2B2_AE3D_27D4_EB4F)
 SHORT, LONG = np.uint64(29), np.uint64(32)
 
 
-def _product_plain(one: np.uint64, other: np.uint64) -> np.uint64:
-    return np.uint64(int(one) * int(other) & int(ALL))
-
-
-@inlined
-def _product_compiled(one: np.uint64, other: np.uint64) -> np.uint64:
-    return one * other
-
-
-_product = _product_plain if PLAIN else _product_compiled
-"""Of words, without what does not fit into a word."""
-
-
 @inlined
 def _mixed(state: np.uint64, word: np.uint64, factor: np.uint64) -> np.uint64:
-    state = _product(state ^ word, factor)
+    state = product(state ^ word, factor)
     state ^= state >> LONG
-    state = _product(state, FIRST)
+    state = product(state, FIRST)
     return state ^ (state >> SHORT)
 
 

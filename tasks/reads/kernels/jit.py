@@ -32,7 +32,7 @@ Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 FOLDER = Path(__file__).parent
-SHARED = ("jit.py", "words.py")
+SHARED = ("jit.py", "planes.py", "words.py")
 """Files whose functions become part of kernels in other files."""
 TARGET = "haswell"
 FEATURES = "+avx2,+bmi,+bmi2,+popcnt,+lzcnt,+fma,+sse4.2,+pclmul"

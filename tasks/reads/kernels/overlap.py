@@ -1,7 +1,6 @@
 """How two reads of a molecule overlap: bit-parallel, 64 offsets at a time.
 
-A base becomes three bits (bits 1 to 3 of its ASCII code), which differ for A, C, G, T and N. What
-the bits say of other letters is checked on the bytes.
+What the bits of letters other than A, C, G, T and N say is checked on the bytes.
 
 Source: the rule is that of fastp (OpenGene/fastp, overlapanalysis), which MergeReads follows.
 """
@@ -10,59 +9,18 @@ Source: the rule is that of fastp (OpenGene/fastp, overlapanalysis), which Merge
 import numpy as np
 
 from tasks.reads.block import Bytes, Integers
-from tasks.reads.kernels.jit import PLAIN, inlined, kernel
-from tasks.reads.kernels.words import ALL, copy_bytes, load64, low_bits, popcount
+from tasks.reads.kernels.jit import inlined, kernel
+from tasks.reads.kernels.planes import ONES, TOP, Planes, Words, differences, fill
+from tasks.reads.kernels.words import copy_bytes, load64, low_bits, popcount, product
 
-Planes = np.ndarray[tuple[int, int], np.dtype[np.uint64]]
-Words = np.ndarray[tuple[int], np.dtype[np.uint64]]
-ONES = np.uint64(0x0101_0101_0101_0101)
-GATHER = np.uint64(0x0102_0408_1020_4080)
 REVERSE = np.uint64(0x8040_2010_0804_0201)
-"""As GATHER, with the last base lowest."""
+"""As `planes.GATHER`, with the last base lowest."""
 EIGHT = np.uint64(0xFF)
-TOP = np.uint64(56)
-LAST = np.uint64(63)
 STARTED = 50
 """Bases at the beginning of an overlap that are compared first; the rest only if they are alike."""
 GOOD, BAD = 30 + 33, 14 + 33
 """A base of the second read replaces one of the first if it is at least good and that is bad."""
 NO_OVERLAP = -1
-
-
-def _product_plain(one: np.uint64, other: np.uint64) -> np.uint64:
-    return np.uint64(int(one) * int(other) & int(ALL))
-
-
-@inlined
-def _product_compiled(one: np.uint64, other: np.uint64) -> np.uint64:
-    return one * other
-
-
-_product = _product_plain if PLAIN else _product_compiled
-"""Of words, without what does not fit into a word."""
-
-
-@inlined
-def _fill(planes: Planes, buffer: Bytes, start: int, length: int) -> None:
-    """The bases as bits: base k is bit k % 64 of word k // 64."""
-    for w in range((length + 63) // 64 + 1):
-        planes[0, w] = np.uint64(0)
-        planes[1, w] = np.uint64(0)
-        planes[2, w] = np.uint64(0)
-    k = 0
-    while k + 8 <= length:
-        word = load64(buffer, start + k)
-        shift = np.uint64(k & 63)
-        for bit in range(3):
-            lane = (word >> np.uint64(bit + 1)) & ONES
-            planes[bit, k >> 6] |= (_product(lane, GATHER) >> TOP) << shift
-        k += 8
-    while k < length:
-        letter = np.uint64(buffer[start + k])
-        shift = np.uint64(k & 63)
-        for bit in range(3):
-            planes[bit, k >> 6] |= ((letter >> np.uint64(bit + 1)) & np.uint64(1)) << shift
-        k += 1
 
 
 @inlined
@@ -76,9 +34,9 @@ def _fill_turned(planes: Planes, buffer: Bytes, start: int, length: int) -> None
     while k + 8 <= length:
         word = load64(buffer, start + length - k - 8)
         shift = np.uint64(k & 63)
-        a = _product((word >> np.uint64(1)) & ONES, REVERSE) >> TOP
-        b = _product((word >> np.uint64(2)) & ONES, REVERSE) >> TOP
-        c = _product((word >> np.uint64(3)) & ONES, REVERSE) >> TOP
+        a = product((word >> np.uint64(1)) & ONES, REVERSE) >> TOP
+        b = product((word >> np.uint64(2)) & ONES, REVERSE) >> TOP
+        c = product((word >> np.uint64(3)) & ONES, REVERSE) >> TOP
         planes[0, k >> 6] |= a << shift
         planes[1, k >> 6] |= ((b ^ EIGHT) | c) << shift
         planes[2, k >> 6] |= c << shift
@@ -94,21 +52,6 @@ def _fill_turned(planes: Planes, buffer: Bytes, start: int, length: int) -> None
         planes[1, k >> 6] |= ((b ^ one) | c) << shift
         planes[2, k >> 6] |= c << shift
         k += 1
-
-
-@inlined
-def _differences(one: Planes, two: Planes, word: int, into: Words) -> None:
-    """Where the beginning of `two` differs from `one`, for each of 64 offsets."""
-    a, b, c = two[0, 0], two[1, 0], two[2, 0]
-    a0, b0, c0 = one[0, word], one[1, word], one[2, word]
-    a1, b1, c1 = one[0, word + 1], one[1, word + 1], one[2, word + 1]
-    for o in range(64):
-        u = np.uint64(o)
-        v = LAST - u
-        x = (a0 >> u) | ((a1 << v) << np.uint64(1))
-        y = (b0 >> u) | ((b1 << v) << np.uint64(1))
-        z = (c0 >> u) | ((c1 << v) << np.uint64(1))
-        into[o] = (x ^ a) | (y ^ b) | (z ^ c)
 
 
 @inlined
@@ -132,7 +75,7 @@ def _first_overlap(
     """The first offset at which `two` may lie on `one`; NO_OVERLAP if there is none."""
     base = 0
     while base < length - least:
-        _differences(planes, starts, base >> 6, differing)
+        differences(planes, starts, base >> 6, differing, 0)
         for o in range(min(64, length - least - base)):
             overlap = min(length - base - o, size)
             limit = min(most, int(overlap * rate))
@@ -170,7 +113,7 @@ def _first_alike(
     stop = length - least
     whole = low_bits(STARTED)
     while base < stop:
-        _differences(planes, starts, base >> 6, differing)
+        differences(planes, starts, base >> 6, differing, 0)
         first = begin - base if base < begin else 0
         for o in range(first, min(64, stop - base)):
             overlap = min(length - base - o, size)
@@ -211,7 +154,7 @@ def pair_overlaps(
         a, b = one_length[n], two_length[n]
         offset[n] = 0
         size[n] = NO_OVERLAP
-        _fill(first, one, one_start[n], a)
+        fill(first, one, one_start[n], a)
         _fill_turned(second, two, two_start[n], b)
         last = two_start[n] + b - 1
         at = _first_alike(first, a, second, b, 0, least, most, rate, differing)
@@ -264,8 +207,8 @@ def find_overlaps(
         a, b = one_length[n], two_length[n]
         offset[n] = 0
         size[n] = NO_OVERLAP
-        _fill(first, one, one_start[n], a)
-        _fill(second, two, two_start[n], b)
+        fill(first, one, one_start[n], a)
+        fill(second, two, two_start[n], b)
         at = _first_overlap(
             one, one_start[n], a, first, two, two_start[n], b, second,
             least, most, rate, compared, differing,

@@ -131,3 +131,16 @@ def low_bits(count: int) -> np.uint64:
     if count >= 64:  # noqa: PLR2004 -- bits of a word
         return ALL
     return (np.uint64(1) << np.uint64(count)) - np.uint64(1)
+
+
+def _product_plain(one: np.uint64, other: np.uint64) -> np.uint64:
+    return np.uint64(int(one) * int(other) & int(ALL))
+
+
+@inlined
+def _product_compiled(one: np.uint64, other: np.uint64) -> np.uint64:
+    return one * other
+
+
+product = _product_plain if PLAIN else _product_compiled
+"""Of two words, without what does not fit into a word."""

@@ -99,14 +99,6 @@ def chosen_segments(around: Surroundings, segment: str) -> list[str]:
     return [segment]
 
 
-def one_segment(around: Surroundings, segment: str) -> str:
-    """The segment of that name; the only one if nothing is said."""
-    found = chosen_segments(around, segment)
-    if len(found) != 1:
-        raise InputError(f"segment '{segment}' is several; expected one of {', '.join(found)}")
-    return found[0]
-
-
 def bare_names(names: Texts, comment: str) -> Texts:
     """Names up to their comment."""
     return cut(names, np.zeros(len(names), np.int64), find(names, ord(comment)))
