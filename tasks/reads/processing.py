@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial as partial_of
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from tasks.reads.engine import run
 from tasks.reads.fastp_report import command_of, fastp_json
 from tasks.reads.file_names import read_outputs, report_paths
 from tasks.reads.formats import ReadOptions
+from tasks.reads.heads import sequences_of
 from tasks.reads.reading import BlockReader, Source
 from tasks.reads.report_files import report_json, timing_json, written_json
 from tasks.reads.results import EngineOptions, EngineResult, Progress
@@ -73,7 +75,8 @@ def process(configuration: Configuration, choices: Choices | None = None) -> Pro
     with _tidied(plan.own_files()):
         source = _source(configuration)
         blocks = _repeated(source, configuration) if _benchmark(configuration) else source
-        result = run(blocks, _stages(configuration), plan.outputs, _options(configuration, chosen))
+        stages = _stages(configuration, source)
+        result = run(blocks, stages, plan.outputs, _options(configuration, chosen))
         if not measured:
             plan.write_reports(result)
             plan.publish()
@@ -214,11 +217,11 @@ def _repeated(source: Source, configuration: Configuration) -> Iterable[Block]:
         number, done = number + 1, done + len(block)
 
 
-def _stages(configuration: Configuration) -> list[Stage]:
+def _stages(configuration: Configuration, source: Source) -> list[Stage]:
     given = configuration
     stages = []
     for params, around, label in zip(given.steps, given.around, given.labels, strict=True):
-        stage = params.build(around)
+        stage = params.build(replace(around, head=partial_of(sequences_of, source)))
         object.__setattr__(stage, "name", label)  # some are frozen dataclasses
         stages.append(stage)
     return stages
