@@ -27,6 +27,7 @@ def run_name() -> str:
     given = params if isinstance(params, dict) else params.model_dump()
     source = given.get("input") or {}
     subject = source.get("samplesheet") or source.get("sample") or given.get("configuration")
+    subject = subject or given.get("preset")
     name = str(subject or "reads").rsplit("/", 1)[-1]
     return name + ("-plan" if given.get("dry_run") else "")
 

@@ -37,8 +37,8 @@ from tasks.reads.results import Progress
 from tasks.reads.verification import differences
 
 AROUND = (
-    "delivery", "jobs", "model", "report_page", "run_page", "samplesheet", "stages", "template",
-    "verification",
+    "delivery", "jobs", "model", "recipes", "report_page", "run_page", "samplesheet", "stages",
+    "template", "verification",
 )  # fmt: skip
 """Modules of `tasks.reads` that decide no sample's reads."""
 MODULES = tuple(

@@ -119,6 +119,21 @@ def test_results_do_not_depend_on_the_number_of_workers(sheet):
     assert same >= {"a/a_read1.fq.gz", "a/a_read2.fq.gz", "b/b_read1.fq.gz", "b/b_read2.fq.gz"}
 
 
+def test_a_preset_needs_no_configuration(sheet):
+    given = {"preset": "fastp", "steps": ()}
+    _, planned = plan(params(sheet, **given))
+    result = process(params(sheet, **given))
+
+    folder = Path(result.folder)
+    assert planned["sample"].tolist() == ["a", "b"]
+    assert result.molecules_out + sum(result.lost.values()) == result.molecules_in == 90
+    told = json.loads((folder / "a" / "a.fastp.json").read_text())
+    assert told["summary"]["before_filtering"]["total_reads"] == 120
+    assert "TrimAdaptersByOverlap" in (folder / "pipeline_info" / "configuration.txt").read_text()
+    assert "before read1 (mean of scores)" in (folder / "report.html").read_text()
+    assert verify(VerifyParams(run=result.folder)).samples == 2
+
+
 def test_a_dry_run_leaves_no_folder(sheet):
     result = process(params(sheet, dry_run=True))
 
