@@ -90,7 +90,7 @@ class RunOptions(Params):
 
     threads: int | None = Field(None, ge=1, description="workers; empty: one for each core")
     max_blocks_in_flight: int | None = Field(None, ge=1, description="most blocks in memory")
-    block_size: int = Field(2000, ge=1, description="molecules in a block")
+    block_size: int = Field(6000, ge=1, description="molecules in a block")
     buffer_size: int = Field(102_400, ge=1, description="accepted, and without effect")
     output_buffer_size: int = Field(1_048_576, ge=1, description="accepted, and without effect")
     accept_duplicate_files: bool = Field(False, description="the same input file several times")
