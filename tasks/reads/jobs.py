@@ -13,10 +13,12 @@ from tasks.parameters import Record
 from tasks.reads.aliases import plain
 from tasks.reads.configuration import OTHER_NAMES, Configuration, checked
 from tasks.reads.model import ReadsOutput, ReadsParams
+from tasks.reads.parts import unsplittable
 from tasks.reads.recipes import placed_in, preset_recipe, read_recipe
 from tasks.reads.report_files import program_version
 from tasks.reads.samplesheet import Sample, read_samplesheet
 
+MEGABYTE = 1_000_000
 OWN_OUTPUT = {"prefix", "stdout", "reportjson", "reporthtml", "reporttiming"}
 """Settings of `[output]` that a run decides."""
 
@@ -40,6 +42,8 @@ class SampleJob(Record):
     workers: int = 1
     folder: str = ""
     """Where the outputs are kept."""
+    parts: tuple[tuple[int, int], ...] = ()
+    """Lanes of each part, from and up to; empty: the sample is one task."""
 
     def identity(self) -> dict[str, object]:
         """What the results depend on: contents, not places."""
@@ -78,6 +82,7 @@ def jobs_of(params: ReadsParams) -> tuple[SampleJob, ...]:
     given = {one.name: _merged(recipes[one.name].content, one, params.output) for one in samples}
     found: dict[Problem, None] = {}
     steps_files: dict[str, list[str]] = {}
+    unsplit: dict[str, str] = {}
     for one in samples:
         merged, recipe = _with_files(given[one.name], one.files), recipes[one.name]
         folders = (Path(root), Path(root))
@@ -86,13 +91,16 @@ def jobs_of(params: ReadsParams) -> tuple[SampleJob, ...]:
                 merged, recipe.places, file=recipe.source, folders=folders, text=recipe.text
             )
             steps_files[one.name] = _files_of_steps(made)
+            unsplit[one.name] = unsplittable(made) if params.shard_mb else ""
         except InputProblems as error:
             found.update(dict.fromkeys(error.problems))
     if found:
         raise InputProblems(list(found))
     files = [file for one in samples for names in one.files.values() for file in names]
     refs = _referred([*files, *(file for names in steps_files.values() for file in names)], root)
-    workers = params.workers or shared_workers(len(samples))
+    parts = {one.name: _parts(one, refs, params.shard_mb) for one in samples}
+    _check_parts(parts, unsplit)
+    workers = params.workers or shared_workers(sum(max(1, len(each)) for each in parts.values()))
     return tuple(
         SampleJob(
             sample=one.name,
@@ -103,9 +111,36 @@ def jobs_of(params: ReadsParams) -> tuple[SampleJob, ...]:
             text=recipes[one.name].text,
             data=root,
             workers=workers,
+            parts=parts[one.name],
         )
         for one in samples
     )
+
+
+def _parts(
+    sample: Sample, refs: Mapping[str, FileRef], shard_mb: float | None
+) -> tuple[tuple[int, int], ...]:
+    """Lanes that follow each other, put together up to about so many MB; empty: a single part."""
+    if shard_mb is None:
+        return ()
+    lanes = list(zip(*sample.files.values(), strict=True))
+    parts: list[tuple[int, int]] = []
+    begin = size = 0
+    for number, files in enumerate(lanes):
+        more = sum(refs[file].bytes for file in files)
+        if size and size + more > shard_mb * MEGABYTE:
+            parts.append((begin, number))
+            begin, size = number, 0
+        size += more
+    return (*parts, (begin, len(lanes))) if parts else ()
+
+
+def _check_parts(parts: Mapping[str, tuple[object, ...]], reasons: Mapping[str, str]) -> None:
+    """Whether every sample that is to be split can be."""
+    for name in parts:
+        if parts[name] and reasons[name]:
+            told = f"shard_mb: sample {name}: {reasons[name]}"
+            raise InputError(f"{told}; expected no shard_mb, or a configuration without it")
 
 
 def shared_workers(samples: int) -> int:

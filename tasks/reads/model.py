@@ -81,6 +81,13 @@ class ReadsParams(Params):
     workers: int | None = Field(
         None, title="Workers", description="threads of each sample; empty: the cores, shared", ge=1
     )
+    shard_mb: float | None = Field(
+        None,
+        title="MB of a shard",
+        description="split samples by their lanes into tasks of about so many MB, such as 400, "
+        "which take 20 s and more; empty: one task for each sample",
+        gt=0,
+    )
     dry_run: bool = Field(False, title="Dry run", description="only say what is to be done")
     refresh: bool = Field(
         False, title="Refresh", description="process all samples anew, whatever is done"

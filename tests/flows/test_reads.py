@@ -134,6 +134,52 @@ def test_a_preset_needs_no_configuration(sheet):
     assert verify(VerifyParams(run=result.folder)).samples == 2
 
 
+def test_lanes_as_tasks_of_their_own_give_the_whole_sample(sheet):
+    whole = process(params(sheet, refresh=True))
+    split = {"shard_mb": 0.001}
+    _, planned = plan(params(sheet, **split, refresh=True))
+    result = process(params(sheet, **split, refresh=True))
+
+    assert planned["tasks"].tolist() == ["2", "1"]
+    assert (result.computed, result.molecules_in) == (2, 90)
+    assert (result.molecules_out, result.lost) == (whole.molecules_out, whole.lost)
+    assert result.digests.keys() == whole.digests.keys()
+    one, other = (Path(each.folder) / "a" for each in (whole, result))
+    for name in ("a_read1.fq.gz", "a_read2.fq.gz"):
+        texts = [gzip.decompress((each / name).read_bytes()) for each in (one, other)]
+        assert texts[0] == texts[1]
+    reports = [json.loads((each / "a.json").read_text()) for each in (one, other)]
+    assert reports[0]["after"] == reports[1]["after"]
+    assert verify(VerifyParams(run=result.folder)).samples == 2
+    samples = Path(settings().results, "reads", ".samples")
+    assert not list(samples.glob("*-parts"))
+
+    again = process(params(sheet, **split))
+    assert (again.cached, again.digests["a/a_read1.fq.gz"]) == (
+        *(2, result.digests["a/a_read1.fq.gz"]),
+    )
+    for folder in samples.glob("a-*"):
+        shutil.rmtree(folder)
+    assert process(params(sheet, **split)).computed == 1
+
+
+def test_the_reason_of_a_part_is_that_of_the_sample(sheet):
+    (sheet.parent / "a2_2.fq.gz").write_bytes(gzip.compress(fastq(29).encode()))
+
+    result = process(params(sheet, shard_mb=0.001))
+
+    assert (result.failed, list(result.failures)) == (1, ["a"])
+    assert "holds 29 reads" in result.failures["a"]
+    assert not list(Path(settings().results, "reads", ".samples").glob("a-*-parts/30-*"))
+
+
+def test_steps_that_need_the_order_are_not_split(sheet):
+    steps = [{"action": "Head", "n": 5}]
+
+    with pytest.raises(InputError, match=r"shard_mb: sample a: step 1 \(Head\) needs all reads"):
+        plan(params(sheet, steps=steps, shard_mb=0.001))
+
+
 def test_a_dry_run_leaves_no_folder(sheet):
     result = process(params(sheet, dry_run=True))
 
