@@ -20,6 +20,7 @@ from tasks.reads.compression import end_mark
 from tasks.reads.configuration import Configuration
 from tasks.reads.decompression import InputFile
 from tasks.reads.engine import run
+from tasks.reads.outputs import Output, Written
 from tasks.reads.processing import (
     Choices,
     Plan,
@@ -33,7 +34,6 @@ from tasks.reads.processing import (
 from tasks.reads.reading import BlockReader, Source
 from tasks.reads.results import EngineResult, StageResult
 from tasks.reads.step import SerialStage, Stage, partial
-from tasks.reads.writing import Output, Written
 
 ACCOUNTS = "accounts.npz"
 PIECE = 1 << 20

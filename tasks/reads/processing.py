@@ -20,11 +20,11 @@ from tasks.reads.fastp_report import command_of, fastp_json
 from tasks.reads.file_names import read_outputs, report_paths
 from tasks.reads.formats import ReadOptions
 from tasks.reads.heads import sequences_of
+from tasks.reads.outputs import Written
 from tasks.reads.reading import BlockReader, Source
 from tasks.reads.report_files import report_json, timing_json, written_json
 from tasks.reads.results import EngineOptions, EngineResult, Progress
 from tasks.reads.step import Stage, partial
-from tasks.reads.writing import Written
 
 
 @dataclass(frozen=True, slots=True)
