@@ -4,11 +4,9 @@ import gzip
 import hashlib
 import json
 import os
-import random
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pandas as pd
@@ -18,26 +16,9 @@ from blocks.errors import InputError, SeqloomError
 from blocks.settings import settings
 from flows.reads import plan, process, verify
 from tasks.reads.model import ReadsParams, VerifyParams
+from tests.flows.slow_reads import STEPS, done_small, fastq, slow, under_way, until
 
 pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("prefect_server")]
-
-STEPS = [
-    {"action": "CutStart", "segment": "read1", "n": 3},
-    {"action": "FilterEmpty", "segment": "read1"},
-    {"action": "Report", "name": "after", "base_statistics": True},
-]
-
-
-def fastq(count: int, seed: int = 1, length: int = 30) -> str:
-    """Records; every third has only three bases."""
-    draw = random.Random(seed)
-    parts = []
-    for number in range(count):
-        size = length if number % 3 else 3
-        sequence = "".join(draw.choices("ACGT", k=size))
-        quality = "".join(draw.choices("#5:?DI", k=size))
-        parts.append(f"@r{number}\n{sequence}\n+\n{quality}\n")
-    return "".join(parts)
 
 
 @pytest.fixture
@@ -270,36 +251,6 @@ def test_verify_says_when_an_input_has_changed(sheet):
 def test_verify_refuses_what_is_no_run(tmp_path):
     with pytest.raises(InputError, match="holds no finished run of reads"):
         verify(VerifyParams(run=str(tmp_path)))
-
-
-def slow(tmp_path: Path) -> dict:
-    """Parameters of a run whose sample `big`, another one each time, takes some ten seconds."""
-    (tmp_path / "small.fq").write_text(fastq(30, 7))
-    text = fastq(80_000, time.time_ns() % 1_000_000, length=150)
-    (tmp_path / "big.fq").write_text(text)
-    rows = [f"{name},{tmp_path / name}.fq" for name in ("small", "big")]
-    (tmp_path / "s.csv").write_text("\n".join(["sample,fastq_1", *rows]) + "\n")
-    packed = {"prefix": "x", "compression": "Zstd", "compression_level": 22}
-    (tmp_path / "c.json").write_text(json.dumps({"step": STEPS, "output": packed}))
-    given = {"samplesheet": str(tmp_path / "s.csv")}
-    return {"input": given, "configuration": str(tmp_path / "c.json"), "workers": 1}
-
-
-def under_way() -> list[Path]:
-    """Files of `big` that are being written."""
-    return list(Path(settings().results, "reads", ".samples").glob("big-*/*.incomplete"))
-
-
-def until(holds, seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-
-
-def done_small() -> bool:
-    folder = Path(settings().results, "reads", ".samples")
-    return bool(list(folder.glob("small-*/SAMPLE.json")))
 
 
 def begun(prefect_server, tmp_path: Path) -> subprocess.Popen:
