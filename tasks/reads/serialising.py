@@ -7,8 +7,8 @@ from typing import Literal
 import numpy as np
 
 from blocks.errors import InputError
+from tasks.reads.bam_reading import LETTERS
 from tasks.reads.block import Bytes, Integers, Reads
-from tasks.reads.formats import LETTERS
 from tasks.reads.kernels import bam_records, records
 
 Format = Literal["fastq", "fasta", "bam"]

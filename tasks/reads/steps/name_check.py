@@ -5,12 +5,11 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from blocks.errors import InputError
 from tasks.reads.block import Block, Integers, Texts
 from tasks.reads.kernels import names
 from tasks.reads.kernels.counts import find_each
 from tasks.reads.step import Stage
-from tasks.reads.steps.targets import read_called, shown
+from tasks.reads.steps.targets import read_called, shown, wrong_read
 
 
 @dataclass(eq=False)
@@ -63,7 +62,8 @@ class NameCheck(Stage):
             f"{shown(block.segments[name].name[row])} in {name}" for name in (first, other)
         )
         place = f"read {int(block.index[row]) + 1}"
-        raise InputError(f"{self.action}: {place}: {what} {told}; expected {same}{part}")
+        whole = f"{self.action}: {place}: {what} {told}; expected {same}{part}"
+        raise wrong_read(block, other, row, whole)
 
 
 def letters_before(texts: Texts, end: str | None) -> Integers:
