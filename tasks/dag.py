@@ -13,8 +13,10 @@ from blocks.errors import Problem
 Graph = Mapping[str, Sequence[str]]
 
 
-def faults(declared: Sequence[tuple[str, Sequence[str]]]) -> list[Problem]:
+def faults(declared: Sequence[tuple[str, Sequence[str]]], noun: str = "stage") -> list[Problem]:
     """Everything that keeps the declared stages from being a graph that can run.
+
+    `noun` is what the messages call one of them.
 
     >>> [str(p) for p in faults([("a", ["b"]), ("b", ["a"])])]
     ['stages: a cycle: a -> b -> a; expected stages that do not wait for themselves']
@@ -22,29 +24,31 @@ def faults(declared: Sequence[tuple[str, Sequence[str]]]) -> list[Problem]:
     declared_names = [name for name, _ in declared]
     names = list(dict.fromkeys(declared_names))
     found = [
-        Problem(f"stage {name!r}", "declared twice", "each name once")
+        Problem(f"{noun} {name!r}", "declared twice", "each name once")
         for name in names
         if declared_names.count(name) > 1
     ]
     for name, needs in declared:
         for need in needs:
             if need == name:
-                found.append(Problem(f"stage {name!r}", "needs itself", "other stages in `needs`"))
+                found.append(
+                    Problem(f"{noun} {name!r}", "needs itself", f"other {noun}s in `needs`")
+                )
             elif need not in names:
                 found.append(
-                    Problem(f"stage {name!r}", f"needs unknown {need!r}", closest(need, names))
+                    Problem(f"{noun} {name!r}", f"needs unknown {need!r}", closest(need, names))
                 )
         twice = sorted({need for need in needs if list(needs).count(need) > 1})
         found += [
-            Problem(f"stage {name!r}", f"needs {need!r} twice", "each name once") for need in twice
+            Problem(f"{noun} {name!r}", f"needs {need!r} twice", "each name once") for need in twice
         ]
     cycle = _cycle(
         {name: [n for n in needs if n in names and n != name] for name, needs in declared}
     )
     if cycle:
         path = " -> ".join(cycle)
-        expected = "stages that do not wait for themselves"
-        found.append(Problem("stages", f"a cycle: {path}", expected))
+        expected = f"{noun}s that do not wait for themselves"
+        found.append(Problem(f"{noun}s", f"a cycle: {path}", expected))
     return found
 
 
@@ -106,7 +110,7 @@ def ancestors(graph: Graph, name: str) -> list[str]:
     return [candidate for candidate in order(graph) if candidate in wanted]
 
 
-def plan_text(graph: Graph) -> str:
+def plan_text(graph: Graph, noun: str = "stage") -> str:
     """The plan as people read it.
 
     >>> print(plan_text({"make": [], "score": ["make"], "charge": ["make"]}))
@@ -115,7 +119,7 @@ def plan_text(graph: Graph) -> str:
       2  score, charge (in parallel)
     """
     by_level = levels(graph)
-    lines = [f"Execution plan: {len(graph)} stages in {len(by_level)} levels"]
+    lines = [f"Execution plan: {len(graph)} {noun}s in {len(by_level)} levels"]
     for number, names in enumerate(by_level, start=1):
         lines.append(f"  {number}  {', '.join(names)}" + (" (in parallel)" if names[1:] else ""))
     return "\n".join(lines)
