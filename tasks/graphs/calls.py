@@ -1,0 +1,240 @@
+"""What a node does with the items of a chunk: condition, cache, call, further tries, errors.
+
+Everything here runs in worker threads and changes nothing but the object's counters.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import cast
+
+import numpy as np
+from pydantic import JsonValue
+
+from blocks.errors import BudgetError
+from tasks.graphs import joins
+from tasks.graphs.compiled import Ready
+from tasks.graphs.conditions import Condition
+from tasks.graphs.keys import item_keys, node_key
+from tasks.graphs.repeating import Repeat
+from tasks.graphs.runners import FunctionRunner, failure, is_transient
+from tasks.graphs.step import (
+    Failed,
+    Item,
+    Outcome,
+    Runner,
+    Several,
+    Skipped,
+    StepContext,
+    Value,
+)
+from tasks.graphs.steps.nesting import RepeatParams
+from tasks.graphs.surroundings import Done, Surroundings
+
+
+class NodeWork:
+    """A node at work."""
+
+    def __init__(self, one: Ready, around: Surroundings) -> None:
+        self.one = one
+        self._node = one.node
+        self._around = around
+        self._runner = _runner(one, around)
+        self._when = Condition(one.node.when) if one.node.when else None
+        self._stand_in = NodeWork(one.stand_in, around) if one.stand_in else None
+        kept = one.node.cache
+        connection = one.step.connection(one.node.with_)
+        self._cached = kept.enabled if kept is not None else bool(connection)
+        self._cached &= not (one.step.in_order or one.step.closes or one.step.sees_all)
+        identity = around.context.models.identity(connection) if connection else ""
+        self._key = node_key(one, identity, around.context.seed) if self._cached else b""
+        self._jitter = np.random.default_rng(around.context.seed)
+
+    def chunk(self, results: Sequence[Sequence[Outcome]]) -> Done:
+        """All that happens to a chunk; `results` are those of the needs."""
+        inputs, done = self.prepared(results)
+        places = [place for place, outcome in enumerate(done.outcomes) if outcome is None]
+        called = self.settled([inputs[place] for place in places])
+        for place, outcome in zip(places, called.outcomes, strict=True):
+            done.outcomes[place] = outcome
+        done.calls, done.tries, done.replaced = called.calls, called.tries, called.replaced
+        done.seconds += called.seconds
+        return done
+
+    def prepared(self, results: Sequence[Sequence[Outcome]]) -> tuple[list[JsonValue], Done]:
+        """The inputs, and what is known of the outcomes without a call."""
+        began = time.perf_counter()
+        found = joins.given(self._node, results)
+        inputs = [one.item if isinstance(one, Value) else None for one in found]
+        outcomes: list[Outcome | None] = [None if isinstance(one, Value) else one for one in found]
+        if self._when is not None:
+            live = [place for place, one in enumerate(outcomes) if one is None]
+            answers = self._when.holds([inputs[place] for place in live])
+            for place, answer in zip(live, answers, strict=True):
+                if isinstance(answer, str):
+                    outcomes[place] = Failed(answer)
+                elif not answer:
+                    outcomes[place] = Skipped("condition")
+        cached = self._looked_up(inputs, outcomes) if self._cached else 0
+        return inputs, Done(outcomes, cached=cached, seconds=time.perf_counter() - began)
+
+    def _looked_up(self, inputs: list[JsonValue], outcomes: list[Outcome | None]) -> int:
+        if self._around.refresh:
+            return 0
+        live = [place for place, one in enumerate(outcomes) if one is None]
+        keys = item_keys(self._key, [inputs[place] for place in live])
+        ttl_s = self._node.cache.ttl_s if self._node.cache else None
+        known = self._around.context.cache.get(keys, ttl_s)
+        for place, key in zip(live, keys, strict=True):
+            if key in known:
+                outcomes[place] = _read(known[key])
+        return len([key for key in keys if key in known])
+
+    def settled(self, inputs: Sequence[JsonValue]) -> Done:
+        """The outcomes of items that have to be called for."""
+        done = Done([])
+        if not inputs:
+            return done
+        began = time.perf_counter()
+        size = self._node.batch or len(inputs)
+        for start in range(0, len(inputs), size):
+            done.outcomes += self._called(inputs[start : start + size], done)
+        if self._cached:
+            self._keep(inputs, done.outcomes)
+        self._replace_failed(inputs, done)
+        done.seconds = time.perf_counter() - began
+        return done
+
+    def _keep(self, inputs: Sequence[JsonValue], outcomes: Sequence[Outcome | None]) -> None:
+        keys = item_keys(self._key, inputs)
+        self._around.context.cache.put(
+            {
+                key: _written(outcome)
+                for key, outcome in zip(keys, outcomes, strict=True)
+                if isinstance(outcome, Value | Several) and outcome.keep
+            }
+        )
+
+    def _called(self, inputs: Sequence[JsonValue], done: Done) -> list[Outcome]:
+        """Outcomes after all tries that are allowed."""
+        outcomes = self._each_or_all(inputs, done)
+        for attempt in range(1, self._node.retries.attempts):
+            again = [
+                place
+                for place, one in enumerate(outcomes)
+                if isinstance(one, Failed) and one.transient
+            ]
+            if not again or self._around.stop.wait(self._delay(attempt)):
+                break
+            done.tries += len(again)
+            answers = self._each_or_all([inputs[place] for place in again], done)
+            for place, answer in zip(again, answers, strict=True):
+                outcomes[place] = answer
+        return outcomes
+
+    def _delay(self, attempt: int) -> float:
+        rule = self._node.retries
+        longest = min(rule.cap_s, rule.base_s * 2 ** (attempt - 1))
+        return float(longest * self._jitter.uniform(0.5, 1.0))
+
+    def _each_or_all(self, inputs: Sequence[JsonValue], done: Done) -> list[Outcome]:
+        if self._node.join != "each" or len(self._node.needs) == 1:
+            return self._guarded(inputs, done)
+        flat = [value for given in inputs if isinstance(given, dict) for value in given.values()]
+        answers = iter(self._guarded(flat, done))
+        found: list[Outcome] = []
+        for given in inputs:
+            names = list(given) if isinstance(given, dict) else []
+            found.append(_by_need({name: next(answers) for name in names}))
+        return found
+
+    def _guarded(self, inputs: Sequence[JsonValue], done: Done) -> list[Outcome]:
+        """One call; where it raises, one for each item, so that only the bad ones fail."""
+        done.calls += 1
+        try:
+            return self._limited(inputs)
+        except BudgetError:
+            raise
+        except Exception as error:  # noqa: BLE001 -- a step of anybody
+            alone = len(inputs) > 1 and not self._node.batch and not self.one.step.in_order
+            if not alone or is_transient(error):
+                return [failure(error, self._node.time_limit_s)] * len(inputs)
+        return [outcome for item in inputs for outcome in self._guarded([item], done)]
+
+    def _limited(self, inputs: Sequence[JsonValue]) -> list[Outcome]:
+        limit = self._node.time_limit_s
+        if limit is None:
+            return self._run(inputs)
+        return self._around.limited_pool().submit(self._run, inputs).result(limit)
+
+    def _run(self, inputs: Sequence[JsonValue]) -> list[Outcome]:
+        items = cast("Sequence[Item]", inputs)  # objects, for all but functions
+        if self.one.function is None and not all(isinstance(one, dict) for one in inputs):
+            return [self._run_object(one) for one in inputs]
+        outcomes = list(self._runner.run(items, self._around.context))
+        if len(outcomes) != len(inputs):
+            text = f"gave {len(outcomes)} outcomes for {len(inputs)} items"
+            return [Failed(text)] * len(inputs)
+        return outcomes
+
+    def _run_object(self, value: JsonValue) -> Outcome:
+        if not isinstance(value, dict):
+            what = type(value).__name__
+            return Failed(f"input is a {what}; expected an item with fields for {self._node.uses}")
+        return self._run([value])[0]
+
+    def _replace_failed(self, inputs: Sequence[JsonValue], done: Done) -> None:
+        bad = [place for place, one in enumerate(done.outcomes) if isinstance(one, Failed)]
+        if not bad:
+            return
+        done.replaced = len(bad)
+        match self._node.on_error:
+            case "default":
+                for place in bad:
+                    done.outcomes[place] = Value(self._node.default)
+            case "skip":
+                for place in bad:
+                    done.outcomes[place] = Skipped("error")
+            case "fallback" if self._stand_in is not None:
+                others = self._stand_in.chunk([[Value(inputs[place]) for place in bad]])
+                for place, other in zip(bad, others.outcomes, strict=True):
+                    done.outcomes[place] = other
+            case _:
+                done.replaced = 0
+
+    def finish(self) -> list[Item]:
+        """The items that come at the end of a step that closes."""
+        ending: Callable[[StepContext], Sequence[Item]] | None
+        ending = getattr(self._runner, "finish", None)
+        return list(ending(self._around.context)) if ending is not None else []
+
+
+def _by_need(answers: dict[str, Outcome]) -> Outcome:
+    values = {name: one.item for name, one in answers.items() if isinstance(one, Value)}
+    if values:
+        return Value(values)
+    failed = [one for one in answers.values() if isinstance(one, Failed)]
+    return failed[0] if failed else next(iter(answers.values()), Skipped())
+
+
+def _written(outcome: Value | Several) -> JsonValue:
+    if isinstance(outcome, Value):
+        return {"value": outcome.item}
+    return {"several": list(outcome.items)}
+
+
+def _read(kept: JsonValue) -> Outcome:
+    assert isinstance(kept, dict)  # noqa: S101 -- as `_written` writes it
+    if "value" in kept:
+        return Value(kept["value"])
+    several = kept["several"]
+    return Several(tuple(several if isinstance(several, list) else ()))
+
+
+def _runner(one: Ready, around: Surroundings) -> Runner:
+    if one.function is not None:
+        return cast(Runner, FunctionRunner(one, around.loop))  # takes any JSON
+    if one.body is not None and isinstance(one.node.with_, RepeatParams):
+        works = {inner.name: NodeWork(inner, around).chunk for inner in one.body.nodes}
+        return Repeat(one.node.with_, one.body, works)
+    made: Runner = one.step.make(one.node.with_)
+    return made
