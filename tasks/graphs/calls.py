@@ -16,7 +16,7 @@ from tasks.graphs.compiled import Ready
 from tasks.graphs.conditions import Condition
 from tasks.graphs.keys import item_keys, node_key
 from tasks.graphs.repeating import Repeat
-from tasks.graphs.runners import FunctionRunner, failure, is_transient
+from tasks.graphs.runners import FunctionRunner, failure, is_async, is_transient
 from tasks.graphs.step import (
     Failed,
     Item,
@@ -156,14 +156,15 @@ class NodeWork:
             raise
         except Exception as error:  # noqa: BLE001 -- a step of anybody
             alone = len(inputs) > 1 and not self._node.batch and not self.one.step.in_order
-            if not alone or is_transient(error):
+            passes = is_transient(error) and not isinstance(error, TimeoutError)
+            if not alone or passes:
                 return [failure(error, self._node.time_limit_s)] * len(inputs)
         return [outcome for item in inputs for outcome in self._guarded([item], done)]
 
     def _limited(self, inputs: Sequence[JsonValue]) -> list[Outcome]:
         limit = self._node.time_limit_s
-        if limit is None:
-            return self._run(inputs)
+        if limit is None or (self.one.function is not None and is_async(self.one.function)):
+            return self._run(inputs)  # an async function is cancelled at its limit
         return self._around.limited_pool().submit(self._run, inputs).result(limit)
 
     def _run(self, inputs: Sequence[JsonValue]) -> list[Outcome]:
