@@ -33,6 +33,8 @@ from tasks.graphs.under_way import At, Limits, Observer, Prepared, Silent, Sink
 
 _Result = tuple[At, "Chunk | list[Entry] | None", object]
 """A node, what it was called for, and what came back: an exception too."""
+SPARSE = 16
+"""Chunks that are read for each item of a batch before it is called for as it is."""
 
 
 class GraphFailedError(SeqloomError):
@@ -316,8 +318,11 @@ class Engine:
         return False
 
     def _most_under_way(self, at: At) -> float:
-        """Chunks that may be under way for the sake of a batch: one for each of its items."""
+        """Chunks that may be under way for the sake of a batch; most of them wait for their turn.
+
+        So a batch is whole unless fewer than one chunk in sixteen has an item for it.
+        """
         assert at.batches is not None  # noqa: S101
         if at.batches.size is None:
             return float("inf")
-        return at.batches.size + self._limits.chunks_in_flight
+        return SPARSE * at.batches.size + self._limits.chunks_in_flight
