@@ -1,7 +1,7 @@
 """A client of an HTTP service that takes and gives JSON, and is patient with it."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from ipaddress import ip_address
 from time import monotonic
@@ -39,6 +39,9 @@ class Service:
         base_url: Without a slash at the end.
         headers: Of every request; may hold credentials.
         timeout_s: Longest that one attempt may take, from its first byte to its last.
+        sign: Gives each attempt its own headers, such as a signature with the time; called in a
+            thread, since it may have to fetch keys.
+        hopeless: Whether a refusal will stay one, whatever its status: no credit is left.
         transport: Instead of the network, for tests.
     """
 
@@ -49,6 +52,8 @@ class Service:
         headers: Mapping[str, str] | None = None,
         timeout_s: float = 60.0,
         rule: RetryRule | None = None,
+        sign: Callable[[httpx.Request], Mapping[str, str]] | None = None,
+        hopeless: Callable[[Reply], bool] = lambda _: False,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self.base_url = base_url.rstrip("/")
@@ -60,6 +65,8 @@ class Service:
         self.traffic = Traffic()
         self._host = parts.hostname or ""
         self._timeout_s = timeout_s
+        self._sign = sign
+        self._hopeless = hopeless
         self._transport = transport
         json_headers = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate"}
         given = {"User-Agent": "seqloom", **json_headers, **(headers or {})}
@@ -140,8 +147,12 @@ class Service:
         while True:
             async with pace.turn(per_second) as started:
                 reply = await self._attempt(request, self._timeout_s)
-                self._tell(pace, started, reply)
+                hopeless = not 200 <= reply.status < 300 and self._hopeless(reply)  # noqa: PLR2004
+                if not hopeless:
+                    self._tell(pace, started, reply)
             requests += 1
+            if hopeless:
+                return replace(reply, requests=requests)
             if reply.status in THROTTLED and reply.status in self.rule.statuses:
                 put_off_at = put_off_at or started
                 if monotonic() - put_off_at > self.rule.throttled_for_s:
@@ -206,6 +217,8 @@ class Service:
         self.traffic.sent_bytes += len(request.content)
         try:
             async with asyncio.timeout(timeout_s):  # httpx starts anew with each byte
+                if self._sign is not None:
+                    request.headers.update(await asyncio.to_thread(self._sign, request))
                 response = await self._http.send(request)
         except TimeoutError:
             return Reply(0, None, f"no whole answer within {timeout_s:g} s")

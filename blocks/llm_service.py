@@ -1,0 +1,139 @@
+"""The way to one model's service: what is sent, what comes back or stands in the way."""
+
+import asyncio
+from typing import Any, Literal, Self
+
+import httpx
+
+from blocks import llm_bedrock, llm_openai
+from blocks.errors import InputError, ServiceError
+from blocks.llm_calls import Fault, ModelConnection, Usage
+from blocks.llm_signing import Signer
+from blocks.masking import one_line
+from blocks.service_pace import RetryRule, Traffic
+from blocks.service_replies import Reply
+from blocks.services import Service
+
+NOT_ALLOWED = {401, 402, 403, 404}
+"""Wrong for every prompt: key, account or model."""
+FAILED_MODEL = 424
+"""Bedrock: the model behind it failed."""
+SHOWN = 300
+"""What is told of an error [characters]."""
+MASK = "***"
+
+
+class ModelService:
+    """One model's service; use as `async with`.
+
+    No more than the connection's `in_flight` requests are under way at once; `slots` are theirs. A
+    request takes its slot first, so that its deadline does not run while it waits its turn.
+    """
+
+    def __init__(
+        self,
+        connection: ModelConnection,
+        *,
+        retry: RetryRule | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self.connection = connection
+        self.name = f"{connection.name}: {connection.model or connection.embedding_model}"
+        """How messages call it."""
+        self.slots = asyncio.Semaphore(connection.in_flight)
+        self._bedrock = connection.provider == "bedrock"
+        self._rule = retry or _rule(connection)
+        self._secrets = _secrets(connection)
+        key = connection.key.get_secret_value() if connection.key else ""
+        self._http = Service(
+            connection.base_url,
+            headers={"Authorization": f"Bearer {key}"} if key else {},
+            timeout_s=connection.timeout_s,
+            rule=self._rule,
+            sign=Signer(connection.region, connection.aws) if self._bedrock and not key else None,
+            hopeless=_without_credit,
+            transport=transport,
+        )
+        self._pace = self._http.pace(connection.in_flight)
+        self._refused: InputError | None = None
+
+    @property
+    def traffic(self) -> Traffic:
+        """What was sent and met so far, for the log."""
+        return self._http.traffic
+
+    async def __aenter__(self) -> Self:
+        await self._http.__aenter__()
+        return self
+
+    async def __aexit__(self, *raised: Any) -> None:  # noqa: ANN401 -- kind, error, trace
+        await self._http.__aexit__(*raised)
+
+    async def reply(self, path: str, body: dict[str, Any]) -> Reply | Fault:
+        """A whole answer with a status of success, or what stood in its way.
+
+        Raises:
+            InputError: Key, account or model are refused; nothing more is sent then.
+        """
+        if self._refused is not None:
+            raise self._refused
+        deadline_s = self.connection.deadline_s
+        try:
+            async with asyncio.timeout(deadline_s):
+                reply = await self._http.post_json(
+                    path, body, pace=self._pace, per_second=self.connection.per_second
+                )
+        except TimeoutError:
+            return self.fault(f"no answer within {deadline_s:g} s", "unavailable")
+        except ServiceError as error:
+            return self.fault(error.reason, "unavailable")
+        return reply if 200 <= reply.status < 300 else self._failure(reply)  # noqa: PLR2004
+
+    def _failure(self, reply: Reply) -> Fault:
+        wire = llm_bedrock if self._bedrock else llm_openai
+        said = wire.error_text(reply.data) or reply.text
+        told = f"HTTP {reply.status}: {said}" if reply.status else said
+        if reply.status in NOT_ALLOWED or _without_credit(reply):
+            expected = "expected a key, an account and a model that this service knows"
+            self._refused = InputError(f"{self.fault(told, 'refused').reason}; {expected}")
+            raise self._refused
+        again = reply.status == 0 or reply.status in self._rule.statuses
+        return self.fault(told, "unavailable" if again else "refused")
+
+    def fault(self, reason: str, kind: Literal["refused", "unusable", "unavailable"]) -> Fault:
+        """A failure on one short line, without secrets."""
+        for secret in self._secrets:
+            reason = reason.replace(secret, MASK)
+        return Fault(one_line(f"{self.name}: {reason}")[:SHOWN], kind)
+
+    def usage(self, requests: int, read: int | None, written: int | None) -> Usage:
+        """What a call used, at the connection's prices."""
+        given, made = read or 0, written or 0
+        prices = (self.connection.input_price or 0.0, self.connection.output_price or 0.0)
+        return Usage(requests, given, made, (given * prices[0] + made * prices[1]) / 1e6)
+
+
+def _rule(connection: ModelConnection) -> RetryRule:
+    usual = RetryRule()
+    return RetryRule(
+        attempts=connection.attempts,
+        throttled_for_s=connection.deadline_s,
+        statuses=usual.statuses | ({FAILED_MODEL} if connection.provider == "bedrock" else set()),
+        spare=max(usual.spare, 2 * connection.in_flight),
+    )
+
+
+def _secrets(connection: ModelConnection) -> list[str]:
+    """All that must not be shown of a connection."""
+    keys = connection.aws
+    held = [connection.key]
+    if keys is not None:
+        held += [keys.access_key_id, keys.secret_access_key, keys.session_token]
+    values = [secret.get_secret_value() for secret in held if secret is not None]
+    return [value for value in values if value]
+
+
+def _without_credit(reply: Reply) -> bool:
+    """Whether the account is empty, which OpenAI tells with the status of a throttling."""
+    error = reply.data.get("error") if isinstance(reply.data, dict) else None
+    return isinstance(error, dict) and error.get("code") == "insufficient_quota"
