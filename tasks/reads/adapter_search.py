@@ -67,7 +67,7 @@ def find_adapter(heads: Iterable[Texts], rule: Rule) -> FoundAdapter:
     """
     kept: list[Texts] = []
     reads = bases = 0
-    known = _KnownAdapters(KNOWN if rule == "fastp" else {**KNOWN, **STEMS}, *CHECKED[rule])
+    known = _KnownAdapters(KNOWN if rule == "fastp" else STEMS, *CHECKED[rule])
     for texts in heads:
         fitting = int(np.searchsorted(np.cumsum(texts.length), SAMPLED_BASES - bases)) + 1
         part = texts.take(np.arange(min(len(texts), SAMPLED_READS - reads, fitting)))

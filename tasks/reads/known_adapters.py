@@ -110,5 +110,20 @@ def _known() -> Mapping[str, str]:
 
 KNOWN = _known()
 """Sequence -> name, in alphabetical order."""
-STEMS = {"TGGAATTCTCGGGTGCCAAGG": "small RNA, read 1"}
+SMALL_RNA_STEM = "TGGAATTCTCGGGTGCCAAGG"
 """What fastp does not look for: short enough for reads of 50 bases, and for any index."""
+
+
+def _stems() -> Mapping[str, str]:
+    """Those of which no other is the beginning, with the base in front of the insert's end."""
+    every = {SMALL_RNA_STEM: "small RNA, read 1", **KNOWN}
+    return {
+        one: name
+        for one, name in sorted(every.items())
+        if not one.startswith(TRUSEQ[:12])
+        and not any(one.startswith(other) for other in every if other != one)
+    }
+
+
+STEMS = _stems()
+"""One for each kind of library: longer ones, with an index in them, are found by their beginning."""

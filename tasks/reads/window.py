@@ -66,8 +66,8 @@ def broken(window: Window, done: int) -> InputError:
         if isinstance(error, EOFError)
         else f"cannot be read ({error})"
     )
-    where = f"behind record {done}" if done else "before the first record ends"
-    return InputError(f"{window.file.address}: {what}, {where}")
+    where = f", behind record {done}" if done else ""  # without: in the first piece that was read
+    return InputError(f"{window.file.address}: {what}{where}; expected a whole file")
 
 
 def column(columns: records.Columns, number: int) -> Integers:

@@ -117,7 +117,7 @@ def _bases(
     tails = rng.random(len(bases)) < 0.004 * (1 + 2 * mate)
     begin = np.where(tails, rng.integers(0, CYCLES, len(bases)), CYCLES)
     bases = np.where(cycle >= begin[:, None], ord("G"), bases)
-    wrong = rng.random(bases.shape, np.float32) < 10.0 ** (-marks / 10.0)
+    wrong = rng.random(bases.shape, np.float32) < 10.0 ** (marks / -10.0)  # marks are unsigned
     places = np.nonzero(wrong)
     drawn = np.frombuffer(b"ACGT", np.uint8)[rng.integers(0, 4, len(places[0]))]
     unknown = (marks[places] == LEVELS[0]) & (rng.random(len(drawn)) < 0.3)

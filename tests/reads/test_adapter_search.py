@@ -20,7 +20,7 @@ from tasks.reads.assembly import column
 from tasks.reads.configuration import read_configuration
 from tasks.reads.heads import sequences_of
 from tasks.reads.kernels.known import count_adapters, count_words, find_word
-from tasks.reads.known_adapters import KNOWN
+from tasks.reads.known_adapters import KNOWN, STEMS
 from tasks.reads.presets import PRESETS
 from tasks.reads.processing import process
 from tasks.reads.reading import Source
@@ -77,6 +77,16 @@ def test_small_rna_is_found_where_fastp_gives_up():
     reads = library(SMALL_RNA, 0.4)
     assert found(reads, "known").sequence == SMALL_RNA[:21]
     assert found(reads, "fastp").sequence == ""
+
+
+def test_errors_in_reads_make_no_adapter_with_index_of_it():
+    """fastp takes the longer one, which may have more mismatches, and then drops it as too long."""
+    draw = random.Random(2)
+    reads = [
+        "".join(base if draw.random() > 0.02 else draw.choice("ACGT") for base in read)
+        for read in library(TRUSEQ + "CATCACGATCTCGTATGCCGTCTTCTGCTTG", 0.3)
+    ]
+    assert found(reads, "known").sequence == TRUSEQ
 
 
 def test_an_amplicon_is_no_adapter_whatever_fastp_says():
@@ -165,7 +175,13 @@ def test_words_are_counted_and_found_between_the_ends(reads, wanted):
 
 def test_the_table_of_adapters_holds_what_kernels_can_search():
     assert list(KNOWN) == sorted(KNOWN)
-    assert all(set(one) <= set("ACGT") and len(one) >= 16 for one in KNOWN)
+    assert all(set(one) <= set("ACGT") and len(one) >= 16 for one in {**KNOWN, **STEMS})
+
+
+def test_one_adapter_stands_for_each_kind_of_library():
+    assert TRUSEQ in STEMS
+    assert not [one for one in STEMS if one.startswith(TRUSEQ[1:]) or one[:-1] in STEMS]
+    assert not [name for name in STEMS.values() if name.endswith("read 1, with index")]
 
 
 @pytest.mark.parametrize("address", ["-", "--stdin--"])

@@ -146,7 +146,7 @@ def test_a_step_names_the_read_in_its_file(tmp_path, files):
     steps = [{"action": "ValidateName", "sample_stride": 1}]
     configuration = configured(files, tmp_path / "out", steps)
 
-    with pytest.raises(InputError, match="read 37"):  # of the sample, as without parts
+    with pytest.raises(InputError, match=r"read2_3\.fq: record 3: ValidateName: read 37"):
         process_part(configuration, range(3, 4), 34, Choices())
 
 

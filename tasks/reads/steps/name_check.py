@@ -48,10 +48,11 @@ class NameCheck(Stage):
         if why == names.UNLIKE:
             self._refuse(block, row, first, other)
         segment = first if why == names.FIRST_WITHOUT_END else other
-        raise InputError(
+        told = (
             f"{self.action}: {read_called(block, segment, row)} has no {self.end!r} in "
             "its name; expected this readname_end_char in every name"
         )
+        raise wrong_read(block, segment, row, told)
 
     def _refuse(self, block: Block, row: int, first: str, other: str) -> NoReturn:
         what = "mismatched read names"

@@ -21,8 +21,8 @@ from tasks.reads.steps.targets import (
     shown,
     target_of,
     target_problems,
-    wrong_read,
     target_uses,
+    wrong_read,
 )
 
 Stride = Annotated[
