@@ -31,7 +31,7 @@ from blocks.settings import database_url, settings
 METADATA = sa.MetaData()
 """The tables, which the modules that use them declare."""
 
-SCHEMA = "0001"
+SCHEMA = "0003"
 """The version of the tables that this code knows: the last file in `migrations/versions`."""
 
 VERSION_TABLE = "seqloom_version"  # not Alembic's own name: Prefect may share the server
