@@ -1,7 +1,7 @@
 """Chunks of items under way, and the streams that they belong to."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from pydantic import JsonValue
@@ -23,6 +23,15 @@ class Chunk:
     outcomes: dict[str, list[Outcome]] = field(default_factory=dict)
     waiting: dict[str, int] = field(default_factory=dict)
     """Needs that a node still waits for, by the node's name."""
+
+
+def taken(parents: Sequence[str], chunk: Chunk) -> list[list[Outcome]]:
+    """What a node gets of a chunk: the outcomes of its needs.
+
+    A need outside of the chunk's stream is the one that began it: what it gave are the items that
+    came in. Without needs, a node takes those too.
+    """
+    return [chunk.outcomes.get(parent, chunk.inputs) for parent in parents] or [chunk.inputs]
 
 
 @dataclass(slots=True)

@@ -24,7 +24,7 @@ from pydantic import JsonValue
 
 from blocks.errors import SeqloomError
 from tasks.graphs.calls import NodeWork
-from tasks.graphs.chunks import Chunk, Entry, Number, Stream
+from tasks.graphs.chunks import Chunk, Entry, Number, Stream, taken
 from tasks.graphs.compiled import INPUT, Graph
 from tasks.graphs.step import Failed, Item, Outcome, Several, StepContext, Value
 from tasks.graphs.surroundings import Done, Surroundings
@@ -168,9 +168,7 @@ class Engine:
                     self._start(pool, at, chunk, partial(at.work.prepared, results))
 
     def _results(self, at: At, chunk: Chunk) -> list[list[Outcome]]:
-        if not chunk.waiting or all(self._nodes[p].one.begins_stream for p in at.one.parents):
-            return [chunk.inputs] * max(1, len(at.one.parents))
-        return [chunk.outcomes[parent] for parent in at.one.parents]
+        return taken(at.one.parents, chunk)
 
     def _start(
         self,

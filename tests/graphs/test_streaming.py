@@ -76,6 +76,21 @@ def test_order_is_kept_whatever_the_workers_do(workers):
     assert run.outputs["d"] == [{"b": n, "c": n} for n in range(60)]
 
 
+def test_items_that_a_node_made_and_what_came_of_them_can_be_joined():
+    made = node("made", "batch", size=2)
+    counted = node("counted", lambda group: len(group["items"]))
+    both = node("both", same)
+    made >> [counted, both]
+    counted >> both
+
+    run = graph(both).run([{"n": 1}, {"n": 2}, {"n": 3}])
+
+    assert run.outputs["both"] == [
+        {"made": {"items": [{"n": 1}, {"n": 2}]}, "counted": 2},
+        {"made": {"items": [{"n": 3}]}, "counted": 1},
+    ]
+
+
 def test_items_are_read_only_when_there_is_room():
     read, passed = [], []
     gate = threading.Event()
