@@ -12,7 +12,7 @@ import time
 from contextvars import copy_context
 from dataclasses import asdict, replace
 
-from blocks.programs import PACKAGES
+from blocks.program_places import PACKAGES
 from deployments import looks, server_looks
 from deployments.local import POOL
 from deployments.looks import Check, Look

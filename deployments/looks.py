@@ -14,7 +14,8 @@ from pathlib import Path
 from blocks.biolm_credentials import environment_connection
 from blocks.errors import SeqloomError
 from blocks.masking import one_line
-from blocks.programs import find_program, program_version
+from blocks.program_places import find_program
+from blocks.programs import program_version
 from blocks.settings import settings
 
 MIN_PYTHON = (3, 11)
