@@ -20,6 +20,8 @@ from blocks.batch_tables import BATCHES, ITEMS, ROWS_AT_ONCE, STAGES, portions, 
 from blocks.database import reading, writing
 from blocks.errors import InputError
 
+MOST_ATTEMPTS = 3
+"""After so many failures an item is no longer new; it can still be asked for as failed."""
 LISTED = 5
 """Names of batches in the message about one that is not known."""
 
@@ -48,21 +50,31 @@ class Batch:
                 upsert(connection, ITEMS, part, where=changed)
 
     def chosen(self, items: Sequence[str], which: Which) -> set[str]:
-        """Those of the items that are to be worked on: all, not done yet, or failed last time."""
+        """Those of the items that are to be worked on.
+
+        all; new: neither done nor failed `MOST_ATTEMPTS` times; failed: the last time.
+        """
         if which == "all":
             return set(items)
-        states = ("failed",) if which == "failed" else ("pending", "running", "failed")
+        spent = sa.and_(ITEMS.c.state == "failed", ITEMS.c.attempts >= MOST_ATTEMPTS)
+        condition = ITEMS.c.state == "failed"
+        if which == "new":
+            condition = sa.or_(ITEMS.c.state == "done", spent)
         found: set[str] = set()
         with reading(self.engine) as connection:
             for part in portions(items):
                 query = sa.select(ITEMS.c.item).where(
-                    ITEMS.c.batch_id == self.id, ITEMS.c.item.in_(part), ITEMS.c.state.in_(states)
+                    ITEMS.c.batch_id == self.id, ITEMS.c.item.in_(part), condition
                 )
                 found.update(connection.execute(query).scalars())
-        return found
+        return set(items) - found if which == "new" else found
 
-    def begin(self, items: Sequence[str]) -> None:
-        """A run takes these on: their states of all stages are forgotten, attempts counted."""
+    def begin(self, items: Sequence[str], passed: str = "") -> None:
+        """A run takes these on: their states of all stages are forgotten, attempts counted.
+
+        Args:
+            passed: A stage that they have behind them.
+        """
         now = datetime.now(UTC)
         with writing(self.engine) as connection:
             for part in portions(items):
@@ -75,6 +87,8 @@ class Batch:
                         **fresh, outcome="", attempts=ITEMS.c.attempts + 1, updated_at=now
                     )
                 )
+                if passed and part:
+                    upsert(connection, STAGES, self._stage_rows(passed, "done", part, {}, now))
 
     def record(
         self,
@@ -87,19 +101,29 @@ class Batch:
         if not items:
             return
         now, reasons = datetime.now(UTC), errors or {}
-        rows = [
-            {
-                "batch_id": self.id, "item": item, "stage": stage, "updated_at": now,
-                "state": "failed" if item in reasons else state, "error": reasons.get(item, ""),
-            }
-            for item in items
-        ]  # fmt: skip
+        rows = self._stage_rows(stage, state, items, reasons, now)
         with writing(self.engine) as connection:
             for part in portions(rows):
                 upsert(connection, STAGES, part)
             self._mark(connection, "running", stage, [i for i in items if i not in reasons], now)
             for item, reason in reasons.items():
                 self._mark(connection, "failed", stage, [item], now, error=reason)
+
+    def _stage_rows(
+        self,
+        stage: str,
+        state: State,
+        items: Sequence[str],
+        reasons: Mapping[str, str],
+        now: datetime,
+    ) -> list[dict[str, Any]]:
+        return [
+            {
+                "batch_id": self.id, "item": item, "stage": stage, "updated_at": now,
+                "state": "failed" if item in reasons else state, "error": reasons.get(item, ""),
+            }
+            for item in items
+        ]  # fmt: skip
 
     def finish(self, stage: str, outcomes: Mapping[str, str]) -> None:
         """These items are done, each with its outcome."""

@@ -6,6 +6,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from tasks.domains.partition_settings import PartitionSettings
+from tasks.domains.search_settings import SearchSettings
 from tasks.parameters import Params
 from tasks.sequence_files import Format
 
@@ -78,7 +79,7 @@ class DomainsParams(Params):
         "all",
         title="Which proteins",
         description="all of the input (what is stored is not searched again); new: those that the "
-        "batch has not finished; failed: those that failed last time",
+        "batch has not finished (three times at most); failed: those that failed last time",
     )
     hhsearch_below_coverage: float = Field(
         0.9,
@@ -87,16 +88,8 @@ class DomainsParams(Params):
         ge=0,
         le=1,
     )
+    search: SearchSettings = Field(SearchSettings(), title="Searches")
     partition: PartitionSettings = Field(PartitionSettings(), title="Partition")
-    chunk_size: int = Field(
-        200, title="Chunk", description="proteins in a BLAST call and in a task", ge=1, le=10_000
-    )
-    hhsearch_chunk: int = Field(
-        20, title="HHsearch chunk", description="proteins in an HHsearch task", ge=1, le=1_000
-    )
-    threads: int = Field(
-        1, title="Threads", description="of each program; several run side by side", ge=1, le=256
-    )
     continue_on_error: bool = Field(
         True,
         title="Continue on error",
