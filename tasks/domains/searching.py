@@ -16,8 +16,8 @@ import pandas as pd
 from blocks.errors import InputError, ToolError
 from blocks.program_places import find_program, require_programs
 from blocks.programs import program_version, run_program
-from tasks.domains.calls import Protein
 from tasks.domains.blast import blastp_argv, read_blast
+from tasks.domains.calls import Protein
 from tasks.domains.evidence import Source, empty_evidence
 from tasks.domains.hhsuite import DATABASE_PARTS, hhblits_argv, hhsearch_argv, read_hhr
 from tasks.domains.profiles import renamed_a3m, single_a3m
