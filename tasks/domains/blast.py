@@ -23,6 +23,7 @@ FIELDS = "std qlen slen nident qseq sseq"
 DATABASE_SUFFIXES = (".pin", ".phr", ".psq")
 """Files without which there is no protein database."""
 END = b"# BLAST processed "
+HITS = " hits found\n"
 TAIL_BYTES = 200
 
 
@@ -63,11 +64,11 @@ def read_blast(file: IO[bytes], queries: Queries, source: Source) -> pd.DataFram
         ToolError: The file was cut, is not of these queries, or is no such table.
     """
     _require_whole(file, len(queries.proteins))
-    text = (line.decode("utf-8") for line in file)
+    lines = _Lines(file)
     rows: list[dict[str, object]] = []
     seen = 0
     try:
-        results = SearchIO.parse(_Lines(text), "blast-tab", comments=True)  # type: ignore[no-untyped-call]
+        results = SearchIO.parse(lines, "blast-tab", comments=True)  # type: ignore[no-untyped-call]
         for result in results:
             seen += 1
             protein = queries.protein(result.id, TOOL)
@@ -77,6 +78,10 @@ def read_blast(file: IO[bytes], queries: Queries, source: Source) -> pd.DataFram
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         told = f"its output cannot be read, behind query {seen} of {len(queries.proteins)}"
         raise ToolError(TOOL, 0, f"{told} ({reason})") from error
+    if lines.rows != lines.told:
+        raise ToolError(
+            TOOL, 0, f"its output tells {lines.told} alignments, {lines.rows} are there"
+        )
     if seen != len(queries.proteins):
         told = f"its output has {seen} of {len(queries.proteins)} queries"
         raise ToolError(TOOL, 0, told)
@@ -95,17 +100,24 @@ def _require_whole(file: IO[bytes], number: int) -> None:
 
 
 class _Lines:
-    """What Biopython reads of a text file: lines, one by one."""
+    """What Biopython reads of a text file, line by line; alignments are counted on the way."""
 
-    def __init__(self, lines: Iterator[str]) -> None:
-        self._lines = lines
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.rows = 0
+        self.told = 0
 
     def readline(self) -> str:
         """The next line, "" at the end."""
-        return next(self._lines, "")
+        line = self._file.readline().decode("utf-8")
+        if not line.startswith("#"):
+            self.rows += bool(line)
+        elif line.endswith(HITS):
+            self.told += int(line.split()[1])
+        return line
 
     def __iter__(self) -> Iterator[str]:
-        return self._lines
+        return iter(self.readline, "")
 
 
 def _rows(protein: str, hit: Any, source: Source) -> Iterator[dict[str, object]]:  # noqa: ANN401 -- untyped in Biopython
