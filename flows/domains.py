@@ -59,7 +59,9 @@ def annotate(params: DomainsParams) -> DomainsResult:
     if not cut.chunks:
         return _nothing(params, len(run.files.waiting), cut.left_out)
     done = Chunks(run, job, batch).done(cut.chunks)
-    result = deliver.with_options(task_run_name="write results")(run, read, cut, done, started)
+    result = deliver.with_options(task_run_name="write results")(
+        run, read, cut, done, plan=frame, started=started
+    )
     announce_table("domains-outcome", "How the proteins ended", outcome_frame(result.outcomes))
     announce_link("domains-page", "The page of this batch", result.page)
     return result

@@ -74,7 +74,7 @@ class BatchFiles:
         }
         for name, columns in self._columns.items():
             self._texts[name] = self._file(name)
-            append_csv(self._texts[name], _typed([], columns), separator="\t")
+            append_tsv(self._texts[name], _typed([], columns), header=True)
         for name, columns in (
             ("domains.parquet", self._columns["domains.tsv"]),
             ("evidence.parquet", (*EVIDENCE_TEXTS, *EVIDENCE_NUMBERS)),
@@ -141,7 +141,7 @@ class BatchFiles:
                 append_csv(self._texts[name], _typed(rows, FAILED_COLUMNS), header=header)
                 continue
             frame = _typed(rows, self._columns[name])
-            append_csv(self._texts[name], frame, separator="\t", header=False)
+            append_tsv(self._texts[name], frame)
             if name == "domains.tsv":
                 self._write_parquet("domains.parquet", frame)
         self._rows.clear()
@@ -163,6 +163,11 @@ class BatchFiles:
             "description": about.description,
             "source": about.source,
         }
+
+
+def append_tsv(file: IO[bytes], frame: pd.DataFrame, *, header: bool = False) -> None:
+    """Append rows; only cells that hold a tab, a quote or a line end are quoted."""
+    file.write(frame.to_csv(sep="\t", index=False, header=header, lineterminator="\n").encode())
 
 
 def xml_name(protein: str) -> str:

@@ -41,6 +41,8 @@ MAX_LINES = 5
 """Alignments drawn below a domain; the tables hold them all."""
 TOP_CLASSES = 20
 MAX_FAILED = 200
+FEWEST = 20
+"""Values that make a distribution."""
 
 
 @dataclass(slots=True)
@@ -155,7 +157,7 @@ def _part(domain: DomainCall, homology_level: int) -> Part:
 def _line(one: DomainEvidence) -> Line:
     scores = [f"E {one.evalue:.1g}"]
     if one.probability is not None:
-        scores = [f"prob. {one.probability:.1%}".replace("%", " %")]
+        scores = [f"prob. {100 * one.probability:.0f} %"]
     scores += [f"cov. {100 * one.coverage:.0f} %", f"id. {100 * one.identity:.0f} %"]
     source = SOURCES.index(one.source) if one.source in SOURCES else 0
     return Line(
@@ -227,11 +229,17 @@ def _outcome(shown: BatchPage, gathered: Gathered) -> Markup:
 
 
 def _confidence(shown: BatchPage, gathered: Gathered) -> Markup:
+    values = {
+        "share of a protein in domains": ("proteins", gathered.coverage),
+        "confidence of domains": ("domains", gathered.confidence),
+    }
     charts = [
-        histogram("share of a protein in domains", {"proteins": gathered.coverage}),
-        histogram("confidence of domains", {"domains": gathered.confidence}),
+        histogram(name, {group: numbers})
+        for name, (group, numbers) in values.items()
+        if len(numbers) >= FEWEST
     ]
-    parts = [Markup('<div class="grid">{}</div>').format(joined(charts))]
+    note = Markup('<p class="note">Too few for a distribution.</p>')
+    parts = [Markup('<div class="grid">{}</div>').format(joined(charts)) if charts else note]
     if len(shown.calibration):
         parts += [
             Markup("<h3>What the confidence means</h3><p class='note'>{}</p>").format(

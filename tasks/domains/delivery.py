@@ -92,7 +92,13 @@ class Done:
 
 @delivery
 def deliver(
-    run: Prepared, read: Read, cut: Cut, chunks: Sequence[Done], started: datetime
+    run: Prepared,
+    read: Read,
+    cut: Cut,
+    chunks: Sequence[Done],
+    *,
+    plan: pd.DataFrame,
+    started: datetime,
 ) -> DomainsResult:
     """The folder of the run: tables, XML, page, manifest.
 
@@ -117,9 +123,10 @@ def deliver(
             for done in chunks:
                 _write_chunk(files, done)
         counts = counts_of(read, cut, gathered)
-        folder.csv("counts.tsv", counts, separator="\t")
+        folder.text("counts.tsv", counts.to_csv(sep="\t", index=False))
         folder.multiqc("domains", "Domains", _multiqc(run.params.batch_name, gathered))
         folder.json("pipeline_info/params.json", mask(run.params.model_dump(mode="json")))
+        folder.json("pipeline_info/plan.json", plan.to_dict("records"))
         folder.versions(versions)
         names = sorted(folder.names() | {"report.html", "checksums.sha256", MANIFEST})
         shown = _shown(run, read, names, (datetime.now(UTC) - started).total_seconds(), began)

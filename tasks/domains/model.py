@@ -61,7 +61,7 @@ class DomainsParams(Params):
     input: ProteinInput = Field(title="Proteins")
     reference: str = Field(
         title="Reference",
-        description="folder of a built reference (deployment reference/build)",
+        description="name or folder of one that reference/build has made",
         min_length=1,
     )
     mode: Mode = Field(

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any, cast
 
 import pandas as pd
@@ -18,15 +19,13 @@ from tasks.domains.initialise import Source, read_sheet
 from tasks.domains.model import DomainsParams, ProteinInput
 from tasks.domains.outcome import SEARCHES, Limits, Read, ReferenceRef, SearchJob
 from tasks.domains.reference import Reference, open_reference
+from tasks.domains.reference_jobs import references_folder
 from tasks.domains.search_jobs import evidence_store, search_of
 from tasks.domains.searching import search_versions
 from tasks.domains.stages import initialise
 from tasks.items import StageResult
 from tasks.policies import call
 from tasks.sequence_files import SUFFIXES
-
-SHORTEST_LIST = 5
-"""Files named in a message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +56,20 @@ def prepare(params: DomainsParams) -> Prepared:
     Raises:
         InputError: One of them is not.
     """
-    place = _placed(params.reference)
-    reference = open_reference(place)
+    reference = open_reference(_reference_place(params.reference))
     if params.mode == "FULL":
         reference.require_hhsuite()
     versions = search_versions(reference, params.search, hhsearch=params.mode != "BLAST_ONLY")
     ref = ReferenceRef(folder=str(reference.folder), fingerprint=reference.manifest.fingerprint)
     return Prepared(params, files_of(params.input), reference, ref, versions)
+
+
+def _reference_place(given: str) -> str:
+    """A folder, or that of a reference of this name beside the results."""
+    place = _placed(given)
+    if "/" in given or Path(place).is_dir() or "://" in settings().results:
+        return place
+    return str(references_folder() / given)
 
 
 def _placed(place: str) -> str:
