@@ -60,8 +60,9 @@ def read_reference(source: Source, files: Files) -> ReferenceContent:
     check_ids("domain", given.domains["domain_id"], findings)
     check_ids("chain", given.chain_sequences["id"], findings)
     findings.stop_if_any()
-    for rows in (given.domains, given.chain_rows):
-        check_classes(rows, len(source.levels), findings)
+    named = ["place", "domain_id", "classification"]
+    rows = pd.concat([given.domains[named], given.chain_rows[named]]).drop_duplicates()
+    check_classes(rows, len(source.levels), findings)
     findings.stop_if_any()
     domains = given.domains.assign(length=given.domains["sequence"].str.len())
     notes = [*given.notes, *notes_on_lengths(domains["range"], domains["length"])]

@@ -1,0 +1,224 @@
+"""Searches with the real programs against a reference of 41 domains."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from blocks.errors import InputError, InputProblems, ToolError
+from tasks.domains import searching
+from tasks.domains.calls import Protein
+from tasks.domains.reference import Reference, changed_files, open_reference
+from tasks.domains.search_settings import (
+    BlastSettings,
+    HhsearchSettings,
+    ProfileSettings,
+    SearchSettings,
+)
+from tasks.domains.searching import (
+    blast_engine,
+    build_profile,
+    search_blast,
+    search_hhsuite,
+    search_versions,
+)
+from tests.domains.small_reference import built, proteins
+
+SETTINGS = SearchSettings()
+PHMMER = SearchSettings(blast=BlastSettings(engine="phmmer"))
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> Reference:
+    return built(tmp_path_factory.mktemp("reference"))
+
+
+def superfamilies(reference, frame, protein, source="domain_blast"):
+    """Superfamilies of the domains that were found for a protein."""
+    rows = frame[(frame["protein"] == protein) & (frame["source"] == source)]
+    domains = reference.tables.domain_by_id
+    return {domains[target].classification[2] for target in rows["target"]}
+
+
+@pytest.mark.tool
+@pytest.mark.parametrize("settings", [SETTINGS, PHMMER], ids=["blastp", "phmmer"])
+def test_domains_and_chains_are_found_and_the_program_says_which_it_is(reference, settings):
+    asked = [*proteins("1o6z_A", "MYG_HORSE", "MELITTIN"), Protein("odd | name", "wwwww", "")]
+
+    domains = search_blast(asked, reference, "domain_blast", settings)
+    chains = search_blast(asked, reference, "chain_blast", settings)
+
+    assert set(domains["protein"]) == {"1o6z_A"}
+    assert superfamilies(reference, domains, "1o6z_A") == {"c.2.1", "d.162.1"}
+    assert set(chains["target"]) >= {"1hye_A", "1lld_A", "1t2d_A"}
+    assert set(domains["program"]) == {"blastp" if settings is SETTINGS else "phmmer"}
+    assert (domains["evalue"] <= 0.002).all()
+    for row in chains.itertuples():
+        length = reference.tables.chain_by_id[row.target].length
+        assert (
+            max(s + n for s, n in zip(row.target_starts, row.block_lengths, strict=True)) <= length
+        )
+
+
+@pytest.mark.tool
+@pytest.mark.parametrize("settings", [SETTINGS, PHMMER], ids=["blastp", "phmmer"])
+def test_identities_are_those_of_the_sequences(reference, settings):
+    (protein,) = proteins("1o6z_A")
+    found = search_blast([protein], reference, "chain_blast", settings)
+    sequences = dict(
+        record.split("\n", 1)
+        for record in reference.fasta("chain_blast").read_text().split(">")[1:]
+    )
+
+    for row in found.itertuples():
+        target = sequences[row.target].replace("\n", "")
+        blocks = zip(row.query_starts, row.target_starts, row.block_lengths, strict=True)
+        same = sum(protein.sequence[q + i] == target[t + i] for q, t, n in blocks for i in range(n))
+        assert abs(same - row.identities) <= (0 if row.hsp_count == 1 else 3)
+
+
+@pytest.mark.tool
+def test_a_domain_of_the_reference_finds_itself_with_evalue_zero_or_nearly(reference):
+    text = reference.fasta("chain_blast").read_text().split(">")[1]
+    name, _, sequence = text.partition("\n")
+    found = search_blast(
+        [Protein(name, sequence.replace("\n", "").lower(), "")], reference, "chain_blast", SETTINGS
+    )
+
+    best = found.sort_values("evalue").iloc[0]
+    assert best["target"] == name
+    assert best["evalue"] < 1e-100
+    assert best["identities"] == sum(best["block_lengths"])
+
+
+@pytest.mark.tool
+def test_hhsearch_finds_what_blast_does_not(reference):
+    (protein,) = proteins("1oe8_A")
+    blast = search_blast([protein], reference, "domain_blast", SETTINGS)
+
+    alignment = build_profile(protein, reference, SETTINGS)
+    found = search_hhsuite(protein, alignment, reference, SETTINGS)
+
+    assert superfamilies(reference, blast, "1oe8_A") == {"c.47.1"}
+    assert superfamilies(reference, found, "1oe8_A", "hhsearch") >= {"c.47.1", "a.45.1"}
+    assert found["probability"].between(0.2, 1).all()
+    assert set(found["protein"]) == {"1oe8_A"}
+
+
+@pytest.mark.tool
+def test_without_a_hit_hhsearch_has_no_evidence(reference):
+    melittin = Protein("m", "GIGAVLKVLTTGLPALISWIKRKRQQ", "")
+    settings = SearchSettings(
+        profiles=ProfileSettings(method="single"), hhsearch=HhsearchSettings(min_probability=0.9)
+    )
+
+    alignment = build_profile(melittin, reference, settings)
+
+    assert alignment == ">q000001\nGIGAVLKVLTTGLPALISWIKRKRQQ\n"
+    assert len(search_hhsuite(melittin, alignment, reference, settings)) == 0
+
+
+@pytest.mark.tool
+def test_nothing_asked_is_nothing_found(reference):
+    assert len(search_blast([], reference, "domain_blast", SETTINGS)) == 0
+
+
+@pytest.mark.tool
+def test_wrong_letters_stop_a_search_before_the_program(reference, monkeypatch):
+    monkeypatch.setattr(searching, "run_program", pytest.fail)
+
+    with pytest.raises(InputProblems, match="protein 'p', position 4: letter '1'"):
+        search_blast([Protein("p", "MKV1", "")], reference, "domain_blast", SETTINGS)
+
+
+@pytest.mark.tool
+def test_a_program_that_runs_too_long_is_killed(reference):
+    slow = SearchSettings(blast=BlastSettings(time_limit_s=0.01))
+
+    with pytest.raises(ToolError, match=r"blastp.*killed at its time limit of 0.01 s"):
+        search_blast(proteins(), reference, "domain_blast", slow)
+
+
+@pytest.mark.tool
+def test_a_database_that_was_cut_or_lost_is_told_before_the_search(reference, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(reference.folder, copy)
+    (copy / "blast" / "domains.psq").write_bytes(b"x")
+    with pytest.raises(InputError, match=r"domains.psq: has 1 bytes, its manifest tells \d+"):
+        open_reference(copy)
+
+    (copy / "blast" / "domains.psq").unlink()
+    with pytest.raises(InputError, match=r"domains.psq: is missing; .*build it again"):
+        open_reference(copy)
+
+
+@pytest.mark.tool
+def test_a_database_that_is_gone_during_the_run_is_an_error(reference, tmp_path):
+    shutil.copytree(reference.folder, tmp_path / "copy")
+    opened = open_reference(tmp_path / "copy")
+    shutil.rmtree(tmp_path / "copy" / "blast")
+    shutil.rmtree(tmp_path / "copy" / "hhsuite")
+
+    with pytest.raises(ToolError, match="blastp exited with status 2"):
+        search_blast(proteins("1o6z_A"), opened, "domain_blast", SETTINGS)
+    with pytest.raises(InputError, match=r"reference_a3m.ffdata: no such file"):
+        search_hhsuite(proteins("1o6z_A")[0], ">q\nMKV\n", opened, SETTINGS)
+
+
+@pytest.mark.tool
+def test_a_changed_file_is_found_by_its_digest(reference, tmp_path):
+    shutil.copytree(reference.folder, tmp_path / "copy")
+    path = tmp_path / "copy" / "domains.fasta"
+    path.write_bytes(path.read_bytes().replace(b"A", b"C", 1))
+
+    assert changed_files(open_reference(tmp_path / "copy")) == ["domains.fasta"]
+    assert changed_files(reference) == []
+
+
+def without_programs(monkeypatch):
+    monkeypatch.setenv("PATH", "/nonexistent")
+
+
+def test_without_blast_phmmer_serves_and_hhsearch_names_its_package(tmp_path, monkeypatch):
+    without_programs(monkeypatch)
+    reference = built(tmp_path, blast=False, profiles=None)
+
+    found = search_blast(proteins("1o6z_A"), reference, "domain_blast", SETTINGS)
+
+    assert set(found["program"]) == {"phmmer"}
+    assert list(search_versions(reference, SETTINGS, hhsearch=False)) == ["phmmer"]
+    with pytest.raises(InputError, match=r"^hhsearch: no such program; .*apt-get install hhsuite$"):
+        search_versions(reference, SETTINGS, hhsearch=True)
+    with pytest.raises(InputError, match=r"has no HH-suite database; .*BLAST_ONLY"):
+        reference.require_hhsuite()
+
+
+def test_blastp_that_is_asked_for_must_be_there(tmp_path, monkeypatch):
+    reference = built(tmp_path, blast=False, profiles=None)
+    asked = SearchSettings(blast=BlastSettings(engine="blastp"))
+    with pytest.raises(InputError, match=r"has no BLAST database; .*or phmmer"):
+        blast_engine(reference, asked)
+
+    without_programs(monkeypatch)
+    with pytest.raises(InputError, match=r"^blastp: no such program; .*install ncbi-blast\+$"):
+        blast_engine(reference, asked)
+
+
+def test_a_folder_that_is_no_reference_is_told(tmp_path):
+    with pytest.raises(InputError, match=r"has no REFERENCE.json; expected a folder that"):
+        open_reference(tmp_path)
+
+    (tmp_path / "REFERENCE.json").write_text('{"format": 9}')
+    with pytest.raises(InputError, match=r"has format 9; expected 1: build the reference again"):
+        open_reference(tmp_path)
+
+    (tmp_path / "REFERENCE.json").write_text('{"format": 1')
+    with pytest.raises(InputError, match=r"REFERENCE.json: cannot be read"):
+        open_reference(tmp_path)
+
+
+def test_hhblits_needs_a_database(tmp_path):
+    with pytest.raises(ValueError, match="database is empty"):
+        ProfileSettings(method="hhblits")
+    with pytest.raises(InputError, match=r"uniref_a3m.ffdata: no such file; expected an HH-suite"):
+        searching.require_hh_database(Path(tmp_path, "uniref"))
