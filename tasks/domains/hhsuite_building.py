@@ -146,6 +146,8 @@ def _in_slices(
             source, out = Path(temporary, f"a3m{number}"), Path(temporary, f"out{number}")
             write_entries(source, alignments.items(part))
             make(source, out)
+            if not Path(f"{out}.ffindex").is_file():
+                raise ToolError("ffindex", 0, f"nothing was made of the alignment of {part[0]}")
             return dict(Entries.of(out).items())
 
         with ThreadPoolExecutor(threads) as pool:

@@ -299,20 +299,19 @@ def test_headers_of_other_releases_are_known_by_id_or_number(fasta):
     ("change", "message"),
     [
         ({"table": "a\tb\n1\t2\n"}, "ecod.latest.domains.txt: has no header; expected ECOD's list"),
-        ({"table": ""}, "table"),
         (
             {"table": ECOD_LIST.split("000000267", maxsplit=1)[0]},
-            "no domains; expected ECOD's list",
+            "no domains; expected ECOD",
         ),
         (
             {"fasta": ECOD_FASTA + ">7|e7xxxA1|1.1.1\nMK\n"},
             "F70.fasta.txt, 7|e7xxxA1|1.1.1: is not",
         ),
     ],
-    ids=["header", "missing", "empty", "unknown"],
+    ids=["header", "empty", "unknown"],
 )
 def test_what_is_no_release_of_ecod_is_told(change, message):
-    with pytest.raises((InputError, KeyError)) as caught:
+    with pytest.raises(InputError) as caught:
         read_ecod(**change)
 
     assert message in str(caught.value)
