@@ -200,10 +200,9 @@ def plan_frame(run: Prepared, read: Read, job: SearchJob) -> pd.DataFrame:
                 "missing": "" if job.search or name == "hhsearch" else f"{left:,}",
             }
         )
-    rows.append({"stage": "partition", "proteins": f"{total:,}", "stored": "", "to search": ""})
-    return pd.DataFrame(
-        rows, columns=["stage", "proteins", "stored", "to search", "missing"]
-    ).fillna("")
+    last = dict.fromkeys(("stored", "to search", "missing"), "")
+    rows.append({"stage": "partition", "proteins": f"{total:,}", **last})
+    return pd.DataFrame(rows)
 
 
 def require_stored(frame: pd.DataFrame, job: SearchJob) -> None:
