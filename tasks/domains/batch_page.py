@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 from markupsafe import Markup
 
+from tasks.domains.calibration_bins import expected_frame
 from tasks.domains.calls import Annotation, DomainCall, DomainEvidence
 from tasks.domains.ranges import Segments, range_text
 from tasks.domains.rows import flags
@@ -100,7 +101,7 @@ class BatchPage:
     seconds: float
     levels: tuple[str, ...]
     calibration: pd.DataFrame
-    """How often domains of a confidence were right where the truth is known; may be empty."""
+    """How often domains were right where the truth is known, by score."""
     calibration_note: str
     notes: Sequence[str]
     facts: Mapping[str, str]
@@ -240,11 +241,11 @@ def _confidence(shown: BatchPage, gathered: Gathered) -> Markup:
     ]
     note = Markup('<p class="note">Too few for a distribution.</p>')
     parts = [Markup('<div class="grid">{}</div>').format(joined(charts)) if charts else note]
-    if len(shown.calibration):
+    if gathered.confidence:
         parts += [
-            Markup("<h3>What the confidence means</h3><p class='note'>{}</p>").format(
-                shown.calibration_note
-            ),
+            Markup("<h3>What the confidence means</h3>"),
+            data_table(expected_frame(gathered.confidence), label="confidence in this batch"),
+            Markup('<p class="note">{}</p>').format(shown.calibration_note),
             data_table(shown.calibration, label="calibration of confidence"),
         ]
     return joined(parts)

@@ -30,7 +30,8 @@ from blocks.settings import settings
 from blocks.storage import read_table
 from tasks.domains.batch_files import BatchFiles, ProteinInfo
 from tasks.domains.batch_page import OUTCOMES, BatchPage, Gathered, batch_page
-from tasks.domains.calibration_bins import calibration_table
+from tasks.domains.calibration import read_calibration
+from tasks.domains.calibration_bins import measured_frame, measured_note
 from tasks.domains.outcome import Chunk, Cut, Partitioned, Read, Summarised
 from tasks.domains.planning import Prepared
 from tasks.domains.stages import annotations_of, evidence_table
@@ -209,7 +210,7 @@ def _shown(
 ) -> BatchPage:
     """What the page tells besides the proteins."""
     manifest, params = run.reference.manifest, run.params
-    calibration, told = calibration_table()
+    calibration = read_calibration()
     facts = {
         "batch": params.batch_name,
         "input": params.input.place,
@@ -231,8 +232,8 @@ def _shown(
         subtitle=f"{params.mode} against {manifest.name}, {began}",
         seconds=seconds,
         levels=manifest.levels,
-        calibration=calibration,
-        calibration_note=told,
+        calibration=measured_frame(calibration),
+        calibration_note=measured_note(calibration),
         notes=_notes(run, read),
         facts=facts,
         files=files,

@@ -22,8 +22,8 @@ from tasks.domains.search_settings import SearchSettings
 
 SCIENCE = (
     "alignment", "annotation", "boundaries", "calibration", "calls", "candidates", "classification",
-    "consensus", "describing", "evidence", "hits", "partition_settings", "ranges",
-    "reference_tables", "selection", "unassigned",
+    "confidence", "consensus", "describing", "evidence", "hits", "partition_settings", "properties",
+    "ranges", "reference_tables", "selection", "unassigned",
 )  # fmt: skip
 """Modules of `tasks.domains` that decide what evidence means."""
 PARTITION_MODULES = tuple(f"tasks.domains.{name}" for name in SCIENCE)
