@@ -66,12 +66,14 @@ def hhsearch_argv(
     ]
 
 
-def hhblits_argv(query: Path, out: Path, settings: ProfileSettings, threads: int) -> list[str]:
+def hhblits_argv(
+    query: Path, database: Path, out: Path, *, settings: ProfileSettings, threads: int
+) -> list[str]:
     """Command line that makes the alignment (a3m) of one protein."""
     return [
         "hhblits",
         *("-i", str(query)),
-        *("-d", settings.database),
+        *("-d", str(database)),
         *("-n", str(settings.rounds)),
         *("-e", f"{settings.evalue:g}"),
         *("-oa3m", str(out)),

@@ -1,6 +1,6 @@
 """Alignments of all domains at once by MMseqs2: command lines and output."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tasks.domains.ffindex import Entries
@@ -10,10 +10,10 @@ A3M = "6"
 """Format of `result2msa`: a3m without consensus."""
 
 
-def createdb_argv(fasta: Path, database: Path) -> list[str]:
-    """Command line that reads a FASTA file; entries keep its order, so keys are record numbers."""
+def createdb_argv(files: Sequence[Path], database: Path) -> list[str]:
+    """Command line that reads FASTA files; entries keep their order, so keys are record numbers."""
     return [
-        *("mmseqs", "createdb", str(fasta), str(database)),
+        *("mmseqs", "createdb", *map(str, files), str(database)),
         *("--dbtype", "1"),
         *("--shuffle", "0"),
         *("-v", "1"),

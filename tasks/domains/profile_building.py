@@ -143,15 +143,12 @@ def _mmseqs(
     names = list(domains)
     with TemporaryDirectory(prefix="seqloom-mmseqs-") as temporary:
         place = Path(temporary)
-        fasta, searched = place / "domains.fasta", place / "universe.fasta"
+        fasta = place / "domains.fasta"
         fasta.write_text("".join(fasta_text(names, domains.values())), encoding="ascii")
-        with searched.open("wb") as file:
-            for path in universe:
-                file.write(path.read_bytes().rstrip(b"\n") + b"\n")
         queries, targets, result, alignments = (place / name for name in "qtra")
         for argv in (
-            createdb_argv(fasta, queries),
-            createdb_argv(searched, targets),
+            createdb_argv([fasta], queries),
+            createdb_argv(universe, targets),
             search_argv(queries, targets, result, place / "tmp", params=params, threads=threads),
             alignments_argv(queries, targets, result, alignments, threads),
         ):

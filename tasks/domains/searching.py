@@ -16,6 +16,8 @@ import pandas as pd
 from blocks.errors import InputError, ToolError
 from blocks.program_places import find_program, require_programs
 from blocks.programs import program_version, run_program
+from blocks.settings import settings as installation
+from blocks.storage import refer
 from tasks.domains.blast import blastp_argv, read_blast
 from tasks.domains.calls import Protein
 from tasks.domains.evidence import Source, empty_evidence
@@ -73,11 +75,21 @@ def search_versions(
         match settings.profiles.method:
             case "jackhmmer":
                 versions["jackhmmer"] = f"pyhmmer {version('pyhmmer')}"
+                if own := settings.profiles.sequences:
+                    versions["jackhmmer"] += f", sequences {refer(str(placed(own))).digest}"
             case "hhblits":
                 require_programs("hhblits")
-                require_hh_database(Path(settings.profiles.database))
-                versions["hhblits"] = program_version("hhblits")
+                database = placed(settings.profiles.database)
+                require_hh_database(database)
+                size = Path(f"{database}_a3m.ffdata").stat().st_size
+                told = f"{database.name} of {size} bytes"  # too large for a digest
+                versions["hhblits"] = f"{program_version('hhblits')}, database {told}"
     return versions
+
+
+def placed(path: str) -> Path:
+    """A path of the settings; relative ones are of `SEQLOOM_DATA`, as those of inputs are."""
+    return Path(installation().data, path)
 
 
 def require_hh_database(database: Path) -> None:
@@ -150,7 +162,7 @@ def _jackhmmer(queries: Queries, reference: Reference, settings: SearchSettings)
     from tasks.domains.profiles import jackhmmer_alignments
 
     own = settings.profiles.sequences
-    files = [Path(own)] if own else [reference.fasta("domain_blast")]
+    files = [placed(own)] if own else [reference.fasta("domain_blast")]
     if not own and reference.manifest.chains:
         files.append(reference.fasta("chain_blast"))
     targets = _block(*files)
@@ -159,11 +171,14 @@ def _jackhmmer(queries: Queries, reference: Reference, settings: SearchSettings)
 
 
 def _hhblits(queries: Queries, settings: SearchSettings) -> str:
-    require_hh_database(Path(settings.profiles.database))
+    database = placed(settings.profiles.database)
+    require_hh_database(database)
     with TemporaryDirectory(prefix=TEMPORARY) as folder:
         query, out = Path(folder, "query.fasta"), Path(folder, "query.a3m")
         query.write_text(queries.fasta(), encoding="ascii")
-        argv = hhblits_argv(query, out, settings.profiles, settings.threads)
+        argv = hhblits_argv(
+            query, database, out, settings=settings.profiles, threads=settings.threads
+        )
         run_program(argv, timeout_s=settings.profiles.time_limit_s)
         if not out.is_file() or out.stat().st_size == 0:
             raise ToolError("hhblits", 0, "wrote no alignment")

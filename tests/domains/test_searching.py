@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 
 from blocks.errors import InputError, InputProblems, ToolError
-from tasks.domains import searching
+from tasks.domains import reference_parts, searching
 from tasks.domains.calls import Protein
+from tasks.domains.profiles import depth
 from tasks.domains.reference import Reference, changed_files, open_reference
+from tasks.domains.reference_model import HhsuiteParams, JackhmmerProfiles
 from tasks.domains.search_settings import (
     BlastSettings,
     HhsearchSettings,
@@ -22,7 +24,7 @@ from tasks.domains.searching import (
     search_hhsuite,
     search_versions,
 )
-from tests.domains.small_reference import built, proteins
+from tests.domains.small_reference import built, built_hhsuite, content, proteins
 
 SETTINGS = SearchSettings()
 PHMMER = SearchSettings(blast=BlastSettings(engine="phmmer"))
@@ -222,3 +224,55 @@ def test_hhblits_needs_a_database(tmp_path):
         ProfileSettings(method="hhblits")
     with pytest.raises(InputError, match=r"uniref_a3m.ffdata: no such file; expected an HH-suite"):
         searching.require_hh_database(Path(tmp_path, "uniref"))
+
+
+@pytest.mark.tool
+def test_hhblits_makes_an_alignment_from_a_database_with_real_states(tmp_path, monkeypatch):
+    monkeypatch.setenv("SEQLOOM_DATA", str(tmp_path))
+    tables = tmp_path / "tables-1"
+    reference_parts.build_tables(tables, content())
+    states = HhsuiteParams(hmms=False, states="cstranslate")
+    built_hhsuite(tmp_path, tables, JackhmmerProfiles(rounds=1), states)
+    reference = built(tmp_path / "other", blast=False, profiles=None)
+    settings = SearchSettings(
+        profiles=ProfileSettings(method="hhblits", database="hhsuite-1/reference", rounds=1)
+    )
+    (protein,) = proteins("1o6z_A")
+
+    alignment = build_profile(protein, reference, settings)
+
+    assert alignment.startswith(f">q000001\n{protein.sequence}\n")
+    assert depth(alignment) > 3
+    told = search_versions(reference, settings, hhsearch=True)["hhblits"]
+    assert "database reference of " in told
+
+
+def test_sequences_for_profiles_may_be_ones_own_and_decide_the_version(tmp_path, monkeypatch):
+    monkeypatch.setenv("SEQLOOM_DATA", str(tmp_path))
+    monkeypatch.setattr(searching, "require_programs", lambda *_: None)
+    monkeypatch.setattr(searching, "program_version", lambda name: "3.3.0")
+    reference = built(tmp_path / "reference", blast=False, profiles=None)
+    (protein,) = proteins("1o6z_A")
+    (tmp_path / "own.fasta").write_text(f">h\n{protein.sequence[20:]}\n>odd\nWWWWWWWWWWWWWWW\n")
+    settings = SearchSettings(profiles=ProfileSettings(sequences="own.fasta"))
+
+    alignment = build_profile(protein, reference, settings)
+    before = search_versions(reference, settings, hhsearch=True)["jackhmmer"]
+    (tmp_path / "own.fasta").write_text(">h\nMKV\n")
+
+    assert alignment.count(">") == 2
+    assert search_versions(reference, settings, hhsearch=True)["jackhmmer"] != before
+    missing = SearchSettings(profiles=ProfileSettings(sequences="none.fasta"))
+    with pytest.raises(InputError, match=r"none.fasta: no such file; expected"):
+        build_profile(protein, reference, missing)
+    (tmp_path / "own.fasta").write_text("no fasta")
+    with pytest.raises(InputError, match=r"own.fasta: .*; expected sequences in FASTA"):
+        build_profile(protein, reference, settings)
+
+
+@pytest.mark.tool
+def test_hhsearch_that_runs_too_long_is_killed(reference):
+    slow = SearchSettings(hhsearch=HhsearchSettings(time_limit_s=0.01))
+
+    with pytest.raises(ToolError, match=r"hhsearch.*killed at its time limit of 0.01 s"):
+        search_hhsuite(proteins("1feca", "1fec_A")[0], ">q\nMKV\n", reference, slow)
