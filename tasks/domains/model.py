@@ -88,8 +88,6 @@ class DomainsParams(Params):
         ge=0,
         le=1,
     )
-    search: SearchSettings = Field(SearchSettings(), title="Searches")
-    partition: PartitionSettings = Field(PartitionSettings(), title="Partition")
     continue_on_error: bool = Field(
         True,
         title="Continue on error",
@@ -112,6 +110,8 @@ class DomainsParams(Params):
     refresh: bool = Field(
         False, title="Refresh", description="search and partition anew, whatever is stored"
     )
+    search: SearchSettings = Field(SearchSettings(), title="Searches")
+    partition: PartitionSettings = Field(PartitionSettings(), title="Partition")
 
     @model_validator(mode="after")
     def _good_batch(self) -> Self:
