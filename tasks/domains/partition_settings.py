@@ -43,18 +43,26 @@ class PartitionSettings(Params):
         le=1,
     )
     max_extension: int = Field(
-        60,
+        120,
         title="Extension",
         description="residues by which an end may move to the reference's end [aa]",
         ge=0,
         le=500,
     )
     max_closed_gap: int = Field(
-        30,
+        45,
         title="Closed gaps",
         description="unassigned stretches below this length go to the domains beside [aa]",
         ge=0,
         le=500,
+    )
+    max_insertion: int = Field(
+        60,
+        title="Closed insertions",
+        description="gaps inside of a domain up to this length, with no domain there, are part of "
+        "it [aa]",
+        ge=0,
+        le=1_000,
     )
     max_evidence: int = Field(
         20, title="Evidence", description="alignments kept with each domain", ge=1, le=1_000

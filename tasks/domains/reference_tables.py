@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 
 import pandas as pd
 
 from tasks.column_values import require_columns
-from tasks.domains.ranges import Segments, parse_range
+from tasks.domains.ranges import Segments, parse_range, size
 
 DOMAIN_COLUMNS = ("domain_id", "source_chain", "range", "length", "classification")
 CHAIN_COLUMNS = ("chain_id", "length", "domain_id", "range", "classification")
@@ -88,6 +89,21 @@ class ReferenceTables:
             chain: ReferenceChain(chain, lengths[chain], tuple(sorted(found[chain], key=_place)))
             for chain in found
         }
+
+    @cached_property
+    def _junctions(self) -> dict[str, tuple[int, ...]]:
+        found = {}
+        for chain in self.chain_by_id.values():
+            for domain in chain.domains:
+                entry = self.domain_by_id.get(domain.domain_id)
+                if entry and len(domain.segments) > 1 and entry.length == size(domain.segments):
+                    ends = accumulate(end - start for start, end in domain.segments[:-1])
+                    found[domain.domain_id] = tuple(ends)
+        return found
+
+    def junctions(self, domain_id: str) -> tuple[int, ...]:
+        """Positions in the domain's own sequence where its chain leaves it and comes back."""
+        return self._junctions.get(domain_id, ())
 
     @cached_property
     def homology_level(self) -> int:
