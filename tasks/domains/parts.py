@@ -37,8 +37,13 @@ class PartContent(Record):
 
 @contextmanager
 def part_folder(folder: Path) -> Iterator[Path]:
-    """A folder to fill, which gets its name when the block ends well."""
+    """A folder to fill, which gets its name when the block ends well.
+
+    One build at a time fills a part: the lock of the cached task sees to it.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
+    for left in folder.parent.glob(f".{folder.name}.*"):  # by a build that was killed
+        shutil.rmtree(left, ignore_errors=True)
     partial = Path(mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
         yield partial

@@ -144,7 +144,10 @@ def _put(partial: Path, folder: Path) -> None:
             shutil.rmtree(aside, ignore_errors=True)
         else:
             return
-    partial.rename(folder)
+    try:
+        partial.rename(folder)
+    except OSError:
+        open_reference(folder)  # another build of the same was faster
 
 
 def _point(link: Path, folder: Path) -> None:

@@ -205,6 +205,17 @@ def test_a_part_that_fails_leaves_nothing_and_the_one_before_stays(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["blast-1"]
 
 
+def test_what_a_killed_build_left_is_cleared_away(tmp_path):
+    (tmp_path / ".blast-1.x8d2").mkdir()
+    (tmp_path / ".blast-1.x8d2" / "half").write_text("")
+    (tmp_path / ".blast-2.other").mkdir()
+
+    with part_folder(tmp_path / "blast-1") as folder:
+        finish_part(folder, PartContent())
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".blast-2.other", "blast-1"]
+
+
 def test_only_whole_parts_of_the_same_kind_and_settings_are_similar(tmp_path):
     for name, settings in (("a-1", "x"), ("a-2", "x"), ("a-3", "y"), ("b-1", "x")):
         with part_folder(tmp_path / name) as folder:
