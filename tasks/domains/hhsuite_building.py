@@ -16,8 +16,9 @@ from blocks.program_places import find_program, not_found
 from blocks.programs import run_program
 from tasks.domains.ffindex import Entries, placeholder_states, unequal_names, write_entries
 from tasks.domains.hhsuite import cstranslate_argv, hhmake_argv, hhsearch_argv, read_hhr
-from tasks.domains.parts import PartContent, finish_part, part_folder, similar_parts
+from tasks.domains.parts import PartContent, finish_part, link_or_copy, part_folder, similar_parts
 from tasks.domains.profile_building import ALIGNMENTS
+from tasks.domains.reference import SEARCHED
 from tasks.domains.reference_model import HhsuiteParams
 from tasks.domains.search_settings import HhsearchSettings
 
@@ -78,6 +79,9 @@ def build_hhsuite(
             ["a3m", "cs219", *(["hhm"] if params.hmms else [])],
             min(lengths, key=lambda name: abs(lengths[name] - CHECKED_LENGTH)),
         )
+        if params.hmms:  # searches read the alignments, see `tasks.domains.reference`
+            for file in sorted(partial.glob("reference_[ac]*")):
+                link_or_copy(file, partial / file.name.replace("reference", SEARCHED))
         content = PartContent(
             settings=settings,
             counts={"entries": len(alignments), "taken_over": taken_over},

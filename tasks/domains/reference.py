@@ -8,6 +8,7 @@ chains.fasta          sequences of the chains, where they were given
 blast/domains.*       BLAST databases
 blast/chains.*
 hhsuite/reference_{a3m,hhm,cs219}.ff{data,index}
+hhsuite/alignments_{a3m,cs219}.ff{data,index}    links; what is searched where there is a _hhm
 """
 
 import hashlib
@@ -25,6 +26,7 @@ from tasks.domains.reference_model import FORMAT, ReferenceFile, ReferenceManife
 from tasks.domains.reference_tables import ReferenceTables, load_tables
 
 MANIFEST = "REFERENCE.json"
+SEARCHED = "alignments"
 BUILD = "expected a folder that reference/build has made"
 FINGERPRINT_LETTERS = 16
 
@@ -60,8 +62,14 @@ class Reference:
 
     @property
     def hhsuite_database(self) -> Path:
-        """The path that hhsearch takes."""
-        return self.folder / "hhsuite" / "reference"
+        """The path that hhsearch takes; where there are profiles, the same database without them.
+
+        With `_hhm` hhsearch would read these, whose numbers are rounded: scores differ by some
+        percent from those of the alignments, which the confidences were calibrated on.
+        """
+        without = f"hhsuite/{SEARCHED}_a3m.ffindex"
+        name = SEARCHED if without in self.manifest.files else "reference"
+        return self.folder / "hhsuite" / name
 
     def require_hhsuite(self) -> None:
         """Raise where HHsearch has nothing to search.

@@ -137,7 +137,8 @@ class HhsuiteParams(Params):
     hmms: bool = Field(
         True,
         title="Profiles",
-        description="store profiles (hhm) beside alignments; 0.1 s CPU for each domain",
+        description="store profiles (hhm) for other programs; 0.1 s CPU for each domain. Searches "
+        "read the alignments",
     )
     states: Literal["placeholder", "cstranslate"] = Field(
         "placeholder",

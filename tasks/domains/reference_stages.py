@@ -40,7 +40,7 @@ PROFILES = tuple(
     f"tasks.domains.{name}"
     for name in ("ffindex", "mmseqs_profiles", "phmmer", "profile_building", "profiles")
 )
-HHSUITE = ("tasks.domains.ffindex", "tasks.domains.hhsuite_building")
+HHSUITE = tuple(f"tasks.domains.{name}" for name in ("ffindex", "hhsuite", "hhsuite_building"))
 KEY_LETTERS = 24
 
 

@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from blocks.errors import InputError, InputProblems, ToolError
@@ -105,6 +106,18 @@ def test_hhsearch_finds_what_blast_does_not(reference):
     assert superfamilies(reference, found, "1oe8_A", "hhsearch") >= {"c.47.1", "a.45.1"}
     assert found["probability"].between(0.2, 1).all()
     assert set(found["protein"]) == {"1oe8_A"}
+
+
+@pytest.mark.tool
+def test_stored_profiles_do_not_change_what_is_found(reference, tmp_path):
+    (protein,) = proteins("1oe8_A")
+    alignment = build_profile(protein, reference, SETTINGS)
+    other = built(tmp_path, blast=False, hhsuite=HhsuiteParams(hmms=True))
+
+    found = [search_hhsuite(protein, alignment, one, SETTINGS) for one in (reference, other)]
+
+    assert (other.folder / "hhsuite" / "reference_hhm.ffdata").stat().st_size > 10_000
+    pd.testing.assert_frame_equal(*found)
 
 
 @pytest.mark.tool
