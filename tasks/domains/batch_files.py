@@ -99,8 +99,10 @@ class BatchFiles:
     def _file(self, name: str) -> IO[bytes]:
         return self._open.enter_context(self.folder.file(name).open("wb"))
 
-    def protein(self, about: ProteinInfo, made: Annotation, evidence: pd.DataFrame) -> None:
-        """Take in a protein with its evidence."""
+    def protein(
+        self, about: ProteinInfo, made: Annotation, evidence: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """Take in a protein with its evidence, as `evidence` gave it."""
         self.gathered.add(made)
         self._add("domains.tsv", domain_rows(made))
         self._add("unassigned.tsv", unassigned_rows(made))
@@ -126,10 +128,15 @@ class BatchFiles:
         values = (about.id, about.sequence, about.description, stage, error)
         self._add("failed.csv", [dict(zip(FAILED_COLUMNS, values, strict=True))])
 
-    def evidence(self, frame: pd.DataFrame) -> None:
-        """Take in the evidence of a chunk."""
+    def evidence(self, frame: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
+        """Take in the evidence of a chunk; its rows for people, by protein."""
+        texts = evidence_texts(frame)
         columns = (*EVIDENCE_TEXTS, *EVIDENCE_NUMBERS)
-        self._write_parquet("evidence.parquet", _typed(evidence_texts(frame), columns))
+        self._write_parquet("evidence.parquet", _typed(texts, columns))
+        rows: dict[str, list[dict[str, Any]]] = {}
+        for row in texts.to_dict("records"):
+            rows.setdefault(row["protein"], []).append({str(k): v for k, v in row.items()})
+        return rows
 
     def flush(self) -> None:
         """Write the rows that wait."""

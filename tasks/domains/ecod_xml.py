@@ -5,30 +5,32 @@ so on where the reference has ECOD's levels, else their own names (`superfamily`
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
-
-import pandas as pd
 
 from tasks.domains.calls import Annotation, DomainCall, DomainEvidence
 from tasks.domains.ranges import range_text
-from tasks.domains.rows import evidence_texts, flags
+from tasks.domains.rows import flags
 
 ECOD_GROUPS = {"X": "x_group", "H": "h_group", "T": "t_group", "F": "f_group"}
 
 
 def summary_xml(
-    protein: str, sequence: str, evidence: pd.DataFrame, metadata: Mapping[str, str]
+    protein: str,
+    sequence: str,
+    evidence: Sequence[Mapping[str, Any]],
+    metadata: Mapping[str, str],
 ) -> bytes:
     """`domain_summary`: all evidence of a protein.
 
     Args:
-        evidence: Its rows, as `tasks.domains.evidence` describes them.
+        evidence: Its rows, as `tasks.domains.rows.evidence_texts` makes them.
     """
     root = Element("domain_summary", version="1.0")
     entry = SubElement(root, "protein", id=protein, length=str(len(sequence)))
     SubElement(entry, "sequence").text = sequence
     hits = SubElement(entry, "evidence", count=str(len(evidence)))
-    for row in evidence_texts(evidence).to_dict("records"):
+    for row in evidence:
         scores = {
             name: _number(row[name])
             for name in ("probability", "evalue", "bitscore")

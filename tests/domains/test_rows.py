@@ -73,7 +73,9 @@ def test_evidence_joins_blocks_that_touch():
 
 
 def test_xml_of_a_summary():
-    root = parsed(summary_xml("p<1>", "MKV", FRAME, {"batch_id": "b"}))
+    root = parsed(
+        summary_xml("p<1>", "MKV", evidence_texts(FRAME).to_dict("records"), {"batch_id": "b"})
+    )
 
     assert root.find("protein").attrib == {"id": "p<1>", "length": "3"}
     (hit,) = root.iter("hit")
