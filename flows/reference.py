@@ -10,7 +10,8 @@ from prefect import runtime
 
 from tasks.announcing import announce_table
 from tasks.domains import reference_stages as stages
-from tasks.domains.reference_jobs import ReferenceJobs, jobs_of
+from tasks.domains.part_jobs import ReferenceJobs
+from tasks.domains.reference_jobs import jobs_of
 from tasks.domains.reference_model import ReferenceParams
 from tasks.domains.reference_stages import ReferenceResult
 from tasks.policies import pipeline, run_logger

@@ -12,16 +12,16 @@ from prefect import Task
 from prefect.futures import PrefectFuture
 
 from tasks.domains import hhsuite_building, profile_building, reference_parts
-from tasks.domains.parts import PartContent, is_part, read_part
-from tasks.domains.reference import open_reference
-from tasks.domains.reference_jobs import (
-    PARTS,
+from tasks.domains.part_jobs import (
     BlastJob,
     HhsuiteJob,
     ProfilesJob,
     ReferenceJobs,
     TablesJob,
 )
+from tasks.domains.parts import PartContent, is_part, read_part
+from tasks.domains.reference import open_reference
+from tasks.domains.reference_jobs import PARTS
 from tasks.domains.reference_model import ReferenceManifest, ReferenceParams
 from tasks.fingerprint import cache_key
 from tasks.parameters import Record
