@@ -66,10 +66,11 @@ def upsert(
     where: sa.ColumnElement[bool] | None = None,
 ) -> None:
     """Insert rows; those whose key is there take the new values, if `where` holds."""
-    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(table).values(list(rows))
+    many = connection.dialect.name == "sqlite"  # a statement of many rows is compiled each time
+    dialect: Any = sqlite if many else postgresql
+    statement = dialect.insert(table)
+    statement = statement if many else statement.values(list(rows))
     keys = [column.name for column in table.primary_key]
     fresh = {c.name: statement.excluded[c.name] for c in table.columns if c.name not in keys}
-    connection.execute(
-        statement.on_conflict_do_update(index_elements=keys, set_=fresh, where=where)
-    )
+    change = statement.on_conflict_do_update(index_elements=keys, set_=fresh, where=where)
+    connection.execute(change, *([list(rows)] if many else []))
