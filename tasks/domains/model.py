@@ -45,8 +45,8 @@ class ProteinInput(Params):
     @model_validator(mode="after")
     def _one_source(self) -> Self:
         if bool(self.sequences) == bool(self.samplesheet):
-            told = "both" if self.sequences else "neither"
-            raise ValueError(f"{told} sequences and samplesheet given; expected one of them")
+            told = "both sequences and" if self.sequences else "neither sequences nor"
+            raise ValueError(f"{told} samplesheet given; expected one of them")
         return self
 
     @property
