@@ -28,8 +28,7 @@ from tasks.domains.candidates import candidates_of
 from tasks.domains.confidence import confident
 from tasks.domains.consensus import proposals_of
 from tasks.domains.describing import Description
-from tasks.domains.evidence import empty_evidence
-from tasks.domains.hits import read_hits
+from tasks.domains.hits import Hit, hits_by_protein, read_hits
 from tasks.domains.partition_settings import PartitionSettings
 from tasks.domains.ranges import Segments, complement, normalised, size
 from tasks.domains.reference_tables import ReferenceTables
@@ -60,10 +59,11 @@ def annotate_all(
 
     The rows of a `DomainEvidence` are places among the rows of its protein.
     """
-    rows = dict(iter(evidence.groupby("protein", sort=False)))
-    nothing = empty_evidence()
+    proteins = list(proteins)
+    lengths = {protein.id: len(protein.sequence) for protein in proteins}
+    hits = hits_by_protein(evidence, lengths)
     for protein in proteins:
-        yield annotate(protein, rows.get(protein.id, nothing), tables, settings)
+        yield _annotated(protein, hits.get(protein.id, []), tables, settings)
 
 
 def annotate(
@@ -80,11 +80,17 @@ def annotate(
         tables: The reference that was searched.
         settings: Limits.
     """
+    hits = read_hits(evidence, len(protein.sequence))
+    return _annotated(protein, hits, tables, settings)
+
+
+def _annotated(
+    protein: Protein, hits: Sequence[Hit], tables: ReferenceTables, settings: PartitionSettings
+) -> Annotation:
     length = len(protein.sequence)
     whole: Segments = ((0, length),) if length else ()
     if length < settings.peptide_below:
         return _without_domains(protein, "peptide", "peptide", whole)
-    hits = read_hits(evidence, length)
     if not hits:
         return _without_domains(protein, "no_evidence", "no_hit", whole)
     calibration = read_calibration()

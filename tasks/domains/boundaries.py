@@ -82,22 +82,29 @@ def _cutting_point(first: Segments, second: Segments, start: int, end: int) -> i
 
 
 def _close(domains: Sequence[Placed], length: int, max_closed_gap: int, max_insertion: int) -> None:
-    """Give short unassigned stretches to the domains beside them."""
+    """Give short unassigned stretches to the domains beside them.
+
+    A domain that is the reference's own keeps the ends that it has there.
+    """
     taken = normalised(part for one in domains for part in one.segments)
     for start, end in complement(taken, length):
         before = next((d for d in domains if any(stop == start for _, stop in d.segments)), None)
         after = next((d for d in domains if any(begin == end for begin, _ in d.segments)), None)
         if before is not None and before is after:
-            if end - start <= max_insertion:
+            if end - start <= max_insertion and _is_open(before):
                 before.segments = normalised((*before.segments, (start, end)))
             continue
         if end - start >= max_closed_gap:
             continue
-        middle = start if before is None else end if after is None else (start + end) // 2
-        if before is not None:
-            before.segments = normalised((*before.segments, (start, middle)))
-        if after is not None:
-            after.segments = normalised((*after.segments, (middle, end)))
+        takers = [one for one in (before, after) if one is not None and _is_open(one)]
+        middle = (start + end) // 2 if len(takers) == 2 else end if before in takers else start  # noqa: PLR2004 -- both
+        for one in takers:
+            part = (start, middle) if one is before else (middle, end)
+            one.segments = normalised((*one.segments, part))
+
+
+def _is_open(placed: Placed) -> bool:
+    return not placed.proposal.best.is_known
 
 
 def supported(segments: Segments, proposal: Proposal) -> bool:

@@ -105,7 +105,7 @@ def fit_scorecard(
     right: NDArray[np.bool_],
     edges: Mapping[str, Sequence[float]],
     weights: NDArray[np.float64] | None = None,
-    steps: float = 1.0,
+    steps: float = 0.1,
 ) -> Scorecard:
     """The scorecard most likely to have made `right` from `values`.
 

@@ -29,6 +29,11 @@ NEIGHBOUR_FIT = 0.35
 """Room for an unaligned domain may differ from its length by this share."""
 
 
+KNOWN_IDENTITY = 0.97
+KNOWN_COVERAGE = 0.95
+"""From these on a domain of the reference is taken for the protein's own."""
+
+
 class Candidate(NamedTuple):
     """A domain that an alignment proposes."""
 
@@ -53,6 +58,14 @@ class Candidate(NamedTuple):
     of its room.  0 where there is no chain."""
 
     @property
+    def is_known(self) -> bool:
+        """Whether the protein is, in this domain, the very one of the reference."""
+        return (
+            self.hit.identities >= KNOWN_IDENTITY * self.hit.columns
+            and self.columns >= KNOWN_COVERAGE * self.reference_length
+        )
+
+    @property
     def coverage(self) -> float:
         """Share of the reference domain that is aligned; at most 1."""
         return min(self.columns / self.reference_length, 1.0) if self.reference_length else 0.0
@@ -71,7 +84,7 @@ def candidates_of(
             yield from _of_chain(hit, length, chain, max_extension)
         return
     domain = tables.domain_by_id.get(hit.target)
-    if domain is None or _columns(hit.blocks) < MIN_COLUMNS:
+    if domain is None or hit.columns < MIN_COLUMNS:
         return
     last = hit.blocks[-1]
     reference_length = max(domain.length, last[1] + last[2])

@@ -106,12 +106,11 @@ def _vote(
         return None, ()
     value = min(weights, key=lambda name: (-weights[name], name))
     hit = best[value][1].hit
-    columns = sum([run for _, _, run in hit.blocks])
     share = weights[value] / sum(weight for weight, _ in cast)
     return value, (
         share,
         weights[value],
         placed.proposal.confidence,
         strength(hit.evalue),
-        hit.identities / columns,
+        hit.identities / hit.columns,
     )

@@ -25,6 +25,12 @@ CONFLICT = 0.3
 """Proposals that share this much of the smaller one compete."""
 
 
+KNOWN = 0.98
+"""Least probability of a domain that is the reference's own: it is not found anew."""
+EXTENDED_HALF = 8.0
+"""An end that was moved by so many residues has half the weight of an aligned one [aa]."""
+
+
 class Scored(NamedTuple):
     """A candidate and what speaks for it."""
 
@@ -39,7 +45,10 @@ class Scored(NamedTuple):
 
 @dataclass(slots=True)
 class Proposal:
-    """Candidates of one homology class that agree on a domain; the likeliest first."""
+    """Candidates of one homology class that agree on a domain; the best first.
+
+    The best is the protein's own domain where the reference has it, otherwise the likeliest.
+    """
 
     members: list[Scored]
     homology: object
@@ -64,7 +73,7 @@ class Proposal:
 
     @property
     def best(self) -> Candidate:
-        """The likeliest member."""
+        """The best member."""
         return self.members[0].candidate
 
 
@@ -73,6 +82,8 @@ def scored(candidate: Candidate, length: int, calibration: Calibration) -> Score
     cards = calibration.cards
     kind = candidate.kind
     related = cards[f"{kind} related"].probability(relation_properties(candidate))
+    if related < LEAST:
+        return Scored(0.0, related, 0.0, candidate)
     ends = cards[f"{kind} ends"].probability(ends_properties(candidate, length))
     return Scored(related * ends, related, ends, candidate)
 
@@ -83,7 +94,7 @@ def proposals_of(
     """The proposals of a protein, those that begin first first."""
     weighed = [scored(one, length, calibration) for one in candidates]
     weighed = [one for one in weighed if one.probability >= LEAST]
-    weighed.sort(key=_likeliest)
+    weighed.sort(key=_best)
     proposals = []
     for group in _by_class(weighed, homology_level):
         proposals += group
@@ -96,13 +107,16 @@ def proposals_of(
         proposal.probability = related.probability(proposal_relation(proposal)) * ends.probability(
             proposal_ends(proposal, length)
         )
+        if proposal.best.is_known:
+            proposal.probability = max(proposal.probability, KNOWN)
     proposals.sort(key=_place)
     return proposals
 
 
-def _likeliest(one: Scored) -> tuple[object, ...]:
+def _best(one: Scored) -> tuple[object, ...]:
     candidate = one.candidate
     return (
+        not candidate.is_known,
         -one.probability,
         candidate.segments,
         candidate.domain_id,
@@ -165,24 +179,38 @@ def _agree(proposal: Proposal) -> None:
         by_domain.setdefault(one.candidate.domain_id, one.probability)
     proposal.agreement = sum(by_domain.values()) - proposal.members[0].probability
     segments = proposal.segments
-    alike = [
-        (one.probability * one.probability, one.candidate.segments)
-        for one in proposal.members
-        if len(one.candidate.segments) == len(segments)
-    ]
-    if len(alike) == 1:
+    alike = [one for one in proposal.members if len(one.candidate.segments) == len(segments)]
+    if len(alike) == 1 or proposal.best.is_known:
         return
-    start = _weighted_median([(other[0][0], weight) for weight, other in alike])
-    end = _weighted_median([(other[-1][1], weight) for weight, other in alike])
+    start = _weighted_median(
+        [
+            (one.candidate.segments[0][0], _end_weight(one, one.candidate.extended_start))
+            for one in alike
+        ]
+    )
+    end = _weighted_median(
+        [
+            (one.candidate.segments[-1][1], _end_weight(one, one.candidate.extended_end))
+            for one in alike
+        ]
+    )
     if len(segments) == 1:
         proposal.segments = ((start, end),)
     elif start < segments[0][1] and end > segments[-1][0]:
         proposal.segments = ((start, segments[0][1]), *segments[1:-1], (segments[-1][0], end))
     first, last = proposal.segments[0][0], proposal.segments[-1][1]
-    away = sum(
-        weight * (abs(other[0][0] - first) + abs(other[-1][1] - last)) for weight, other in alike
-    )
-    proposal.spread = away / sum(weight for weight, _ in alike) / max(last - first, 1)
+    total = away = 0.0
+    for one in alike:
+        weight = one.probability * one.probability
+        other = one.candidate.segments
+        total += weight
+        away += weight * (abs(other[0][0] - first) + abs(other[-1][1] - last))
+    proposal.spread = away / total / max(last - first, 1)
+
+
+def _end_weight(one: Scored, extended: int) -> float:
+    """Weight of an alignment for where an end is: the more of it is aligned, the more."""
+    return one.probability * one.probability / (1 + extended / EXTENDED_HALF)
 
 
 def _weighted_median(values: list[tuple[int, float]]) -> int:

@@ -67,7 +67,6 @@ def _completeness(placed: Placed) -> float:
 
 def _evidence(candidate: Candidate, tables: ReferenceTables) -> DomainEvidence:
     hit = candidate.hit
-    columns = sum([run for _, _, run in hit.blocks])
     return DomainEvidence(
         row=hit.row,
         source=hit.source,
@@ -77,7 +76,7 @@ def _evidence(candidate: Candidate, tables: ReferenceTables) -> DomainEvidence:
         evalue=hit.evalue,
         bitscore=None if isnan(hit.bitscore) else hit.bitscore,
         probability=None if isnan(hit.probability) else hit.probability,
-        identity=round(hit.identities / columns, 4),
+        identity=round(hit.identities / hit.columns, 4),
         coverage=round(candidate.coverage, 4),
         query_segments=candidate.aligned,
         target_segments=_target_segments(candidate, tables),

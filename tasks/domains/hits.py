@@ -1,11 +1,24 @@
 """Rows of evidence as small records, for the loop over one protein's alignments."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from tasks.domains.alignment import Blocks
+
+COLUMNS = (
+    "source",
+    "program",
+    "target",
+    "query_starts",
+    "target_starts",
+    "block_lengths",
+    "identities",
+    "evalue",
+    "bitscore",
+    "probability",
+)
 
 
 class Hit(NamedTuple):
@@ -20,6 +33,8 @@ class Hit(NamedTuple):
     evalue: float
     bitscore: float
     probability: float
+    columns: int
+    """Aligned columns over all blocks."""
 
 
 def read_hits(evidence: pd.DataFrame, length: int) -> list[Hit]:
@@ -28,28 +43,28 @@ def read_hits(evidence: pd.DataFrame, length: int) -> list[Hit]:
     Alignments without columns, or beyond the protein's end, are left out: they belong to another
     sequence.
     """
-    columns = [
-        evidence[name].tolist()
-        for name in (
-            "source",
-            "program",
-            "target",
-            "query_starts",
-            "target_starts",
-            "block_lengths",
-            "identities",
-            "evalue",
-            "bitscore",
-            "probability",
-        )
-    ]
+    return _ordered(_rows(evidence), length)
+
+
+def hits_by_protein(evidence: pd.DataFrame, lengths: Mapping[str, int]) -> dict[str, list[Hit]]:
+    """The same for each protein that has a length; columns are unpacked once for all."""
+    rows: dict[str, list[tuple[Any, ...]]] = {}
+    for protein, row in zip(evidence["protein"].tolist(), _rows(evidence), strict=True):
+        rows.setdefault(protein, []).append(row)
+    return {name: _ordered(rows[name], lengths[name]) for name in rows if name in lengths}
+
+
+def _rows(evidence: pd.DataFrame) -> Iterator[tuple[Any, ...]]:
+    return zip(*(evidence[name].tolist() for name in COLUMNS), strict=True)
+
+
+def _ordered(rows: Iterable[tuple[Any, ...]], length: int) -> list[Hit]:
     hits = []
-    for row, (source, program, target, qs, ts, runs, *numbers) in enumerate(
-        zip(*columns, strict=True)
-    ):
+    for row, (source, program, target, qs, ts, runs, *numbers) in enumerate(rows):
         blocks = tuple(zip(_integers(qs), _integers(ts), _integers(runs), strict=True))
         if blocks and blocks[-1][0] + blocks[-1][2] <= length:
-            hits.append(Hit(row, source, program, target, blocks, *numbers))
+            columns = sum([run for _, _, run in blocks])
+            hits.append(Hit(row, source, program, target, blocks, *numbers, columns))
     hits.sort(key=_content)
     return hits
 

@@ -12,7 +12,7 @@ class PartitionSettings(Params):
         30, title="Peptides", description="shorter proteins are not searched [aa]", ge=1, le=1_000
     )
     min_domain: int = Field(
-        25, title="Least size", description="shorter domains are not reported [aa]", ge=10, le=500
+        20, title="Least size", description="shorter domains are not reported [aa]", ge=5, le=500
     )
     min_segment: int = Field(
         8,

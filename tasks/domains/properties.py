@@ -79,12 +79,11 @@ def strength(evalue: float) -> float:
 def relation_properties(candidate: Candidate) -> tuple[float, ...]:
     """The values of RELATION."""
     hit = candidate.hit
-    columns = sum([run for _, _, run in hit.blocks])
     return (
         strength(hit.evalue),
         hit.probability if hit.source == "hhsearch" else 0.0,
         candidate.columns,
-        hit.identities / columns,
+        hit.identities / hit.columns,
         candidate.columns / candidate.reference_length,
         candidate.fit,
     )
@@ -93,7 +92,6 @@ def relation_properties(candidate: Candidate) -> tuple[float, ...]:
 def ends_properties(candidate: Candidate, length: int) -> tuple[float, ...]:
     """The values of ENDS, in a protein of that length."""
     hit = candidate.hit
-    columns = sum([run for _, _, run in hit.blocks])
     segments = candidate.segments
     residues = size(segments)
     reference_length = candidate.reference_length
@@ -103,7 +101,7 @@ def ends_properties(candidate: Candidate, length: int) -> tuple[float, ...]:
         candidate.missing / reference_length,
         extended / reference_length,
         strength(hit.evalue),
-        hit.identities / columns,
+        hit.identities / hit.columns,
         length - residues,
         segments[0][0],
         length - segments[-1][1],

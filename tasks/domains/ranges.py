@@ -57,7 +57,10 @@ def normalised(parts: Iterable[tuple[int, int]]) -> Segments:
 
 def size(segments: Segments) -> int:
     """Number of residues."""
-    return sum(end - start for start, end in segments)
+    total = 0
+    for start, end in segments:
+        total += end - start
+    return total
 
 
 def union(one: Segments, other: Segments) -> Segments:

@@ -16,7 +16,7 @@ from tasks.domains.ranges import overlap, size
 
 MAX_SHARED = 0.25
 """Share of the smaller proposal that may lie in another."""
-LEAST_PROBABILITY = 0.2
+LEAST_PROBABILITY = 0.1
 """Proposals less likely right than this are worth nothing."""
 MAX_PROPOSALS = 64
 """More than these are not weighed against each other: only the heaviest are."""
