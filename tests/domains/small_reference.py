@@ -4,11 +4,15 @@ import io
 import json
 from pathlib import Path
 
+from Bio import SeqIO
+
 from tasks.domains import hhsuite_building, profile_building, reference_parts
 from tasks.domains.calls import Protein
 from tasks.domains.parts import PartContent
+from tasks.domains.profiles import single_a3m
 from tasks.domains.reference import Reference, open_reference
 from tasks.domains.reference_model import (
+    GivenProfiles,
     HhsuiteParams,
     MmseqsProfiles,
     Profiles,
@@ -16,7 +20,6 @@ from tasks.domains.reference_model import (
     TableSource,
 )
 from tasks.domains.reference_reading import ReferenceContent, read_reference
-from tasks.sequence_files import read_sequences
 
 EXAMPLE = Path(__file__).parents[2] / "deployments" / "example" / "domains"
 PROFILES = MmseqsProfiles(rounds=1)
@@ -24,12 +27,16 @@ HHSUITE = HhsuiteParams(hmms=False)
 SOURCE = TableSource(domains="domains.fasta", table="domains.tsv", chains="chains.fasta")
 
 
+def sequences(name: str = "proteins") -> dict[str, str]:
+    """Sequences of the example by id."""
+    with (EXAMPLE / f"{name}.fasta").open() as file:
+        return {record.id: str(record.seq) for record in SeqIO.parse(file, "fasta")}
+
+
 def proteins(*names: str) -> list[Protein]:
     """Proteins of the example; all of them without names."""
-    with (EXAMPLE / "proteins.fasta").open("rb") as file:
-        (frame,) = read_sequences(file, "proteins.fasta")
-    rows = zip(frame["id"], frame["sequence"], strict=True)
-    return [Protein(name, text, "") for name, text in rows if not names or name in names]
+    found = sequences()
+    return [Protein(name, found[name], "") for name in names or found]
 
 
 def content() -> ReferenceContent:
@@ -71,6 +78,15 @@ def built(
     )  # fmt: skip
     identity = {"tables": told.digests, "parts": [inside for inside, _ in parts]}
     return open_reference(reference_parts.assemble(place, parts, manifest, identity))
+
+
+def quickly_built(place: Path) -> Path:
+    """The example reference's folder; profiles are of single sequences and cost nothing."""
+    given = place / "given"
+    given.mkdir(parents=True)
+    for name, letters in sequences("domains").items():
+        (given / f"{name}.a3m").write_text(single_a3m(name, letters))
+    return built(place, profiles=GivenProfiles(folder=str(given))).folder
 
 
 def built_hhsuite(

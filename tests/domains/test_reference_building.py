@@ -21,7 +21,7 @@ from tests.domains.small_reference import EXAMPLE, content
 
 FRAME = content().domains
 DOMAINS = dict(zip(FRAME["domain_id"], FRAME["sequence"], strict=True))
-FEW = {name: DOMAINS[name] for name in ("d1hyea1", "d1llda1", "d1t2da1", "d1gnwa2")}
+FEW = {name: DOMAINS[name] for name in ("d0aa1a1", "d0ab1a1", "d0ac1a1", "d0ae1a2")}
 UNIVERSE = [EXAMPLE / "domains.fasta", EXAMPLE / "chains.fasta"]
 KINDS = {
     "mmseqs": MmseqsProfiles(rounds=2),
@@ -58,15 +58,15 @@ def test_each_domain_gets_an_alignment_that_begins_with_itself(tmp_path, kind):
     for name, text in entries.items():
         assert text.startswith(f">{name}\n{FEW[name]}\n")
         assert "\t" not in text
-    assert depth(entries["d1llda1"]) >= 3  # its family is among those that were searched
+    assert depth(entries["d0ab1a1"]) >= 3  # its family is among those that were searched
     assert made.counts["made"] == 4
     assert made.counts["mean_depth"] == sum(map(depth, entries.values())) / 4
 
 
 def test_an_added_domain_is_searched_alone_and_a_renamed_one_not_at_all(tmp_path):
     first = profiles(tmp_path)
-    changed = FEW | {"d1gwca2": DOMAINS["d1gwca2"], "renamed": FEW["d1hyea1"]}
-    del changed["d1hyea1"]
+    changed = FEW | {"d0af1a2": DOMAINS["d0af1a2"], "renamed": FEW["d0aa1a1"]}
+    del changed["d0aa1a1"]
 
     second = profiles(tmp_path, changed, part="profiles-2")
 
@@ -137,19 +137,19 @@ def test_the_database_has_equal_entries_and_real_states_where_they_are_asked_for
     assert all(text.startswith(b"HHsearch 1.5\nNAME  ") for _, text in parts["hhm"].items())
     assert made.counts == {"entries": 4, "taken_over": 0}
     query = tmp_path / "q.a3m"
-    query.write_bytes(dict(parts["a3m"].items())["d1llda1"])
+    query.write_bytes(dict(parts["a3m"].items())["d0ab1a1"])
     found = subprocess.run(
         ["hhblits", "-i", query, "-d", tmp_path / "hhsuite-1/reference", "-n", "1", "-o", "stdout",
          "-v", "0"],
         check=True, capture_output=True, text=True,
     )  # fmt: skip
-    assert "d1t2da1" in found.stdout
+    assert "d0ac1a1" in found.stdout
 
 
 @pytest.mark.tool
 def test_profiles_of_alignments_that_did_not_change_are_taken_over(tmp_path):
     profiles(tmp_path, params=KINDS["jackhmmer"])
-    profiles(tmp_path, FEW | {"d1gwca2": DOMAINS["d1gwca2"]}, part="profiles-2")
+    profiles(tmp_path, FEW | {"d0af1a2": DOMAINS["d0af1a2"]}, part="profiles-2")
     hhsuite(tmp_path, HhsuiteParams())
 
     again = hhsuite(tmp_path, HhsuiteParams(), part="hhsuite-2", made_of="profiles-2")
@@ -170,7 +170,7 @@ def test_a_database_in_which_a_search_finds_nothing_is_not_taken(tmp_path, monke
     empty = hhsuite_building.read_hhr("Query x\n\n No Hit  \n", "x")
     monkeypatch.setattr(hhsuite_building, "read_hhr", lambda _text, _name: empty)
 
-    with pytest.raises(ToolError, match=r"finds nothing, not d1.* itself"):
+    with pytest.raises(ToolError, match=r"finds nothing, not d0.* itself"):
         hhsuite(tmp_path, HhsuiteParams(hmms=False))
     assert not (tmp_path / "hhsuite-1").exists()
 
@@ -184,7 +184,7 @@ def test_an_alignment_of_which_no_profile_can_be_made_is_named(tmp_path, monkeyp
         hhsuite_building, "hhmake_argv", lambda source, out: ["cp", f"{source}.ffdata", "/dev/null"]
     )
 
-    with pytest.raises(ToolError, match="nothing was made of the alignment of d1"):
+    with pytest.raises(ToolError, match="nothing was made of the alignment of d0"):
         hhsuite(tmp_path, HhsuiteParams())
     assert not (tmp_path / "hhsuite-1").exists()
 

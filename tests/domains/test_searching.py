@@ -46,14 +46,14 @@ def superfamilies(reference, frame, protein, source="domain_blast"):
 @pytest.mark.tool
 @pytest.mark.parametrize("settings", [SETTINGS, PHMMER], ids=["blastp", "phmmer"])
 def test_domains_and_chains_are_found_and_the_program_says_which_it_is(reference, settings):
-    asked = [*proteins("1o6z_A", "MYG_HORSE", "MELITTIN"), Protein("odd | name", "wwwww", "")]
+    asked = [*proteins("pair", "orphan", "peptide"), Protein("odd | name", "wwwww", "")]
 
     domains = search_blast(asked, reference, "domain_blast", settings)
     chains = search_blast(asked, reference, "chain_blast", settings)
 
-    assert set(domains["protein"]) == {"1o6z_A"}
-    assert superfamilies(reference, domains, "1o6z_A") == {"c.2.1", "d.162.1"}
-    assert set(chains["target"]) >= {"1hye_A", "1lld_A", "1t2d_A"}
+    assert set(domains["protein"]) == {"pair"}
+    assert superfamilies(reference, domains, "pair") == {"x.1.1", "x.2.1"}
+    assert set(chains["target"]) >= {"0aa1_A", "0ab1_A", "0ac1_A"}
     assert set(domains["program"]) == {"blastp" if settings is SETTINGS else "phmmer"}
     assert (domains["evalue"] <= 0.002).all()
     for row in chains.itertuples():
@@ -66,7 +66,7 @@ def test_domains_and_chains_are_found_and_the_program_says_which_it_is(reference
 @pytest.mark.tool
 @pytest.mark.parametrize("settings", [SETTINGS, PHMMER], ids=["blastp", "phmmer"])
 def test_identities_are_those_of_the_sequences(reference, settings):
-    (protein,) = proteins("1o6z_A")
+    (protein,) = proteins("pair")
     found = search_blast([protein], reference, "chain_blast", settings)
     sequences = dict(
         record.split("\n", 1)
@@ -96,21 +96,21 @@ def test_a_domain_of_the_reference_finds_itself_with_evalue_zero_or_nearly(refer
 
 @pytest.mark.tool
 def test_hhsearch_finds_what_blast_does_not(reference):
-    (protein,) = proteins("1oe8_A")
+    (protein,) = proteins("remote")
     blast = search_blast([protein], reference, "domain_blast", SETTINGS)
 
     alignment = build_profile(protein, reference, SETTINGS)
     found = search_hhsuite(protein, alignment, reference, SETTINGS)
 
-    assert superfamilies(reference, blast, "1oe8_A") == {"c.47.1"}
-    assert superfamilies(reference, found, "1oe8_A", "hhsearch") >= {"c.47.1", "a.45.1"}
+    assert superfamilies(reference, blast, "remote") == {"x.1.1"}
+    assert superfamilies(reference, found, "remote", "hhsearch") >= {"x.1.1", "y.2.1"}
     assert found["probability"].between(0.2, 1).all()
-    assert set(found["protein"]) == {"1oe8_A"}
+    assert set(found["protein"]) == {"remote"}
 
 
 @pytest.mark.tool
 def test_stored_profiles_do_not_change_what_is_found(reference, tmp_path):
-    (protein,) = proteins("1oe8_A")
+    (protein,) = proteins("remote")
     alignment = build_profile(protein, reference, SETTINGS)
     other = built(tmp_path, blast=False, hhsuite=HhsuiteParams(hmms=True))
 
@@ -122,15 +122,15 @@ def test_stored_profiles_do_not_change_what_is_found(reference, tmp_path):
 
 @pytest.mark.tool
 def test_without_a_hit_hhsearch_has_no_evidence(reference):
-    melittin = Protein("m", "GIGAVLKVLTTGLPALISWIKRKRQQ", "")
+    (peptide,) = proteins("peptide")
     settings = SearchSettings(
         profiles=ProfileSettings(method="single"), hhsearch=HhsearchSettings(min_probability=0.9)
     )
 
-    alignment = build_profile(melittin, reference, settings)
+    alignment = build_profile(peptide, reference, settings)
 
-    assert alignment == ">q000001\nGIGAVLKVLTTGLPALISWIKRKRQQ\n"
-    assert len(search_hhsuite(melittin, alignment, reference, settings)) == 0
+    assert alignment == f">q000001\n{peptide.sequence}\n"
+    assert len(search_hhsuite(peptide, alignment, reference, settings)) == 0
 
 
 @pytest.mark.tool
@@ -175,9 +175,9 @@ def test_a_database_that_is_gone_during_the_run_is_an_error(reference, tmp_path)
     shutil.rmtree(tmp_path / "copy" / "hhsuite")
 
     with pytest.raises(ToolError, match="blastp exited with status 2"):
-        search_blast(proteins("1o6z_A"), opened, "domain_blast", SETTINGS)
+        search_blast(proteins("pair"), opened, "domain_blast", SETTINGS)
     with pytest.raises(InputError, match=r"reference_a3m.ffdata: no such file"):
-        search_hhsuite(proteins("1o6z_A")[0], ">q\nMKV\n", opened, SETTINGS)
+        search_hhsuite(proteins("pair")[0], ">q\nMKV\n", opened, SETTINGS)
 
 
 @pytest.mark.tool
@@ -198,7 +198,7 @@ def test_without_blast_phmmer_serves_and_hhsearch_names_its_package(tmp_path, mo
     without_programs(monkeypatch)
     reference = built(tmp_path, blast=False, profiles=None)
 
-    found = search_blast(proteins("1o6z_A"), reference, "domain_blast", SETTINGS)
+    found = search_blast(proteins("pair"), reference, "domain_blast", SETTINGS)
 
     assert set(found["program"]) == {"phmmer"}
     assert list(search_versions(reference, SETTINGS, hhsearch=False)) == ["phmmer"]
@@ -250,7 +250,7 @@ def test_hhblits_makes_an_alignment_from_a_database_with_real_states(tmp_path, m
     settings = SearchSettings(
         profiles=ProfileSettings(method="hhblits", database="hhsuite-1/reference", rounds=1)
     )
-    (protein,) = proteins("1o6z_A")
+    (protein,) = proteins("pair")
 
     alignment = build_profile(protein, reference, settings)
 
@@ -265,7 +265,7 @@ def test_sequences_for_profiles_may_be_ones_own_and_decide_the_version(tmp_path,
     monkeypatch.setattr(searching, "require_programs", lambda *_: None)
     monkeypatch.setattr(searching, "program_version", lambda name: "3.3.0")
     reference = built(tmp_path / "reference", blast=False, profiles=None)
-    (protein,) = proteins("1o6z_A")
+    (protein,) = proteins("pair")
     (tmp_path / "own.fasta").write_text(f">h\n{protein.sequence[20:]}\n>odd\nWWWWWWWWWWWWWWW\n")
     settings = SearchSettings(profiles=ProfileSettings(sequences="own.fasta"))
 
@@ -288,4 +288,4 @@ def test_hhsearch_that_runs_too_long_is_killed(reference):
     slow = SearchSettings(hhsearch=HhsearchSettings(time_limit_s=0.01))
 
     with pytest.raises(ToolError, match=r"hhsearch.*killed at its time limit of 0.01 s"):
-        search_hhsuite(proteins("1feca", "1fec_A")[0], ">q\nMKV\n", reference, slow)
+        search_hhsuite(proteins("pair")[0], ">q\nMKV\n", reference, slow)

@@ -19,8 +19,8 @@ from deployments import cli
 from deployments.local import deploy_all, worker
 from flows.domains import annotate, plan
 from tasks.domains.model import DomainsParams
-from tests.domains.miniature import build, sequences
 from tests.domains.programs import calls, put_first
+from tests.domains.small_reference import quickly_built, sequences
 
 pytestmark = [
     pytest.mark.engine,
@@ -37,7 +37,7 @@ UNSURE = {"min_confidence": 1.0}
 
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory) -> Path:
-    return build(tmp_path_factory.mktemp("reference") / "miniature")
+    return quickly_built(tmp_path_factory.mktemp("reference"))
 
 
 @pytest.fixture
@@ -83,14 +83,14 @@ def test_a_run_leaves_a_whole_folder_and_counts_add_up(params, tmp_path):
     assert counts["records read"] == len(PROTEINS) == counts.drop("records read").sum()
     assert result.failed == 0
     domains = table(result, "domains.tsv").set_index(["protein", "number"])
-    one = domains.loc[("1vj0_A", 1)]
-    assert one["classification"].startswith("b.35.1")
+    one = domains.loc[("inserted", 1)]
+    assert one["classification"] == "x.3.1.1"
     first, last = one["range"].split(",")
     assert first.split("-")[0] == "1"
-    assert int(last.split("-")[1]) == len(PROTEINS["1vj0_A"])
+    assert int(last.split("-")[1]) == len(PROTEINS["inserted"])
     assert len(pd.read_parquet(folder / "domains.parquet")) == len(domains) == result.domains
     proteins = table(result, "proteins.tsv").set_index("protein")
-    assert proteins.loc["MELITTIN", "outcome"] == "peptide"
+    assert proteins.loc["peptide", "outcome"] == "peptide"
     assert proteins["assigned"].sum() + table(result, "unassigned.tsv")["length"].sum() == sum(
         map(len, PROTEINS.values())
     )
@@ -103,7 +103,7 @@ def test_a_run_leaves_a_whole_folder_and_counts_add_up(params, tmp_path):
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
     manifest = json.loads((folder / "RUN.json").read_text())
     assert manifest["versions"]["blastp"].startswith("2.")
-    assert '"id":"1vj0_A"' in (folder / "report.html").read_text()
+    assert '"id":"inserted"' in (folder / "report.html").read_text()
 
 
 def test_a_second_run_searches_nothing_and_finds_the_same(params, tmp_path, monkeypatch):
@@ -113,7 +113,7 @@ def test_a_second_run_searches_nothing_and_finds_the_same(params, tmp_path, monk
     text, planned = plan(params(mode="FULL", partition=UNSURE))
     second = annotate(params(mode="FULL", partition=UNSURE))
 
-    assert "batch few: FULL against miniature" in text
+    assert "batch few: FULL against small" in text
     assert planned["stored"].tolist()[:3] == ["4", "4", "4"]
     assert (calls(log), calls(hh_log), second.computed, second.cached) == (0, 0, 0, 12)
     assert second.digests["domains.tsv"] == first.digests["domains.tsv"]
@@ -122,7 +122,7 @@ def test_a_second_run_searches_nothing_and_finds_the_same(params, tmp_path, monk
 
 def test_hhsearch_is_left_out_where_blast_covers_the_protein(params, tmp_path, monkeypatch):
     log = put_first(tmp_path, monkeypatch, "hhsearch")
-    source = fasta(tmp_path / "some.fasta", [FEW[0], "MYG_HORSE"])
+    source = fasta(tmp_path / "some.fasta", [FEW[0], "orphan"])
     result = annotate(params(source, mode="FULL", hhsearch_below_coverage=0.5))
 
     assert (result.proteins, calls(log)) == (2, 1)
@@ -257,7 +257,7 @@ def test_the_limit_of_the_run_leaves_what_is_done(params, tmp_path, monkeypatch)
 
 
 def test_a_missing_part_of_the_reference_is_told_before_any_work(params, tmp_path, reference):
-    broken = build(tmp_path / "broken")
+    broken = quickly_built(tmp_path / "broken")
     (broken / "blast" / "domains.psq").unlink()
 
     with pytest.raises(InputError, match=r"blast/domains.psq: is missing"):

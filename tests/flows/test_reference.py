@@ -67,7 +67,7 @@ class TestBuilding:
         assert manifest.states == "placeholder"
         assert set(manifest.versions) == {"makeblastdb", "jackhmmer", "hhsearch"}
         assert set(manifest.inputs) == {"domains", "table", "chains"}
-        assert reference.tables.chain_by_id["3grs_A"].domains[0].segments == ((0, 148), (273, 346))
+        assert reference.tables.chain_by_id["0ae1_A"].domains[0].segments == ((0, 75), (183, 246))
         assert to_do(inputs) == []
         second = build(params(inputs))
         assert (second.parts_made, second.parts_there) == (0, 5)
@@ -115,7 +115,7 @@ class TestBuilding:
     def test_a_build_that_fails_leaves_the_reference_as_it_was(self, inputs, monkeypatch):
         first = build(params(inputs, profiles={"kind": "none"}))
         text = (inputs / "domains.tsv").read_text()
-        (inputs / "domains.tsv").write_text(text.replace("c.47.1.5", "c.47.1.6"))
+        (inputs / "domains.tsv").write_text(text.replace("x.1.1.1", "x.1.1.6"))
         from tasks.domains import reference_stages
 
         def fails(*_: object) -> None:
@@ -187,7 +187,7 @@ def test_a_program_that_is_missing_is_told_with_its_package(
 
 def test_all_that_is_wrong_with_the_inputs_is_told_before_anything_is_made(inputs):
     text = (inputs / "domains.tsv").read_text()
-    text = text.replace("\t1-84\t", "\t1-999\t", 1).replace("\t85-210\t", "\t210-85\t")
+    text = text.replace("\t1-93\t", "\t1-999\t", 1).replace("\t97-218\t", "\t218-97\t")
     (inputs / "domains.tsv").write_text(text)
 
     with pytest.raises(InputProblems) as caught:
