@@ -15,6 +15,9 @@ from tasks.domains.ranges import (
     size,
 )
 
+MAX_GROWTH = 0.5
+"""A domain gets no unassigned stretch that is longer than this share of it."""
+
 
 @dataclass(slots=True)
 class Placed:
@@ -96,7 +99,11 @@ def _close(domains: Sequence[Placed], length: int, max_closed_gap: int, max_inse
             continue
         if end - start >= max_closed_gap:
             continue
-        takers = [one for one in (before, after) if one is not None and _is_open(one)]
+        takers = [
+            one
+            for one in (before, after)
+            if one is not None and _is_open(one) and end - start <= MAX_GROWTH * size(one.segments)
+        ]
         middle = (start + end) // 2 if len(takers) == 2 else end if before in takers else start  # noqa: PLR2004 -- both
         for one in takers:
             part = (start, middle) if one is before else (middle, end)

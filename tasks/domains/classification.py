@@ -53,6 +53,8 @@ def levels_of(
         confidence = calibration.cards[card].probability(properties)
         if level <= tables.homology_level and _is_of(placed.proposal, value, level):
             confidence = max(confidence, placed.proposal.confidence)
+        if level > tables.homology_level:
+            confidence = min(confidence, _undisputed(cast, values[: level + 1]))
         ceiling = min(ceiling, confidence)
         certain = certain and ceiling >= least
         named = value if certain else None
@@ -81,6 +83,26 @@ def level_properties(
         found.append((card, value, properties))
         above = (*above[:level], value)
     return found
+
+
+def _undisputed(cast: Sequence[tuple[float, Candidate]], lineage: Sequence[str]) -> float:
+    """The most that a class can be trusted: 1, or its share of the votes if its rival is as good.
+
+    A rival is another class at that level, below the same one, with as strong an alignment; so
+    rare in what calibrations are fitted to that these say nothing of it.
+    """
+    level = len(lineage) - 1
+    near = [
+        (weight, one)
+        for weight, one in cast
+        if len(one.lineage) > level and list(one.lineage[:level]) == list(lineage[:level])
+    ]
+    own = [(weight, one) for weight, one in near if one.lineage[level] == lineage[level]]
+    best = max((strength(one.hit.evalue) for _, one in own), default=0.0)
+    rivals = [one for _, one in near if one.lineage[level] != lineage[level]]
+    if all(strength(one.hit.evalue) < best for one in rivals):
+        return 1.0
+    return sum(weight for weight, _ in own) / sum(weight for weight, _ in near)
 
 
 def _is_of(proposal: Proposal, value: str, level: int) -> bool:

@@ -60,11 +60,12 @@ def _rows(evidence: pd.DataFrame) -> Iterator[tuple[Any, ...]]:
 
 def _ordered(rows: Iterable[tuple[Any, ...]], length: int) -> list[Hit]:
     hits = []
-    for row, (source, program, target, qs, ts, runs, *numbers) in enumerate(rows):
+    for row, (source, program, target, qs, ts, runs, same, evalue, bits, p) in enumerate(rows):
         blocks = tuple(zip(_integers(qs), _integers(ts), _integers(runs), strict=True))
         if blocks and blocks[-1][0] + blocks[-1][2] <= length:
             columns = sum([run for _, _, run in blocks])
-            hits.append(Hit(row, source, program, target, blocks, *numbers, columns))
+            hit = Hit(row, source, program, target, blocks, same, evalue, bits, p, columns)
+            hits.append(hit)
     hits.sort(key=_content)
     return hits
 

@@ -50,7 +50,7 @@ class PartitionSettings(Params):
         le=500,
     )
     max_closed_gap: int = Field(
-        45,
+        60,
         title="Closed gaps",
         description="unassigned stretches below this length go to the domains beside [aa]",
         ge=0,
