@@ -52,6 +52,7 @@ def process(
     """
     from tasks.reads.configuration import read_configuration
     from tasks.reads.processing import Choices, process
+    from tasks.reads.report_files import detection_lines
 
     configuration = read_configuration(config, output_folder=output_dir)
     _announce()
@@ -60,6 +61,8 @@ def process(
         allow_overwrite=allow_overwrite,
     )  # fmt: skip
     done = process(configuration, choices)
+    for line in detection_lines(done.result):
+        _tell(line)
     _tell(_summary(done))
     return 0
 
@@ -117,8 +120,8 @@ def warmup() -> int:
     """Compile what runs need into the cache."""
     from tasks.reads.kernels.jit import warmup
 
-    count, seconds = warmup()
-    _print(f"{count} kernels in {seconds:.1f} s")
+    count = warmup()
+    _print(f"{count} files of kernels compiled" if count else "all kernels are there")
     return 0
 
 

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Set-up on a fresh machine.
-#   setup.sh python             uv and .venv from uv.lock
+#   setup.sh python             uv, .venv from uv.lock, compiled kernels
 #   setup.sh packages NAME...   Debian packages, where they are missing
 set -eu
 
@@ -57,6 +57,8 @@ python)
     uv=$(find_uv)
     say "Installing Python packages from uv.lock into .venv"
     "$uv" sync --locked --all-extras --quiet
+    say "Compiling what reads are processed with, once: some 20 s"
+    .venv/bin/seqloom reads warmup >/dev/null
     ;;
 packages)
     shift

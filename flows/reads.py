@@ -13,7 +13,7 @@ from blocks.errors import SeqloomError
 from blocks.settings import settings
 from tasks.announcing import announce_link, announce_table
 from tasks.policies import pipeline, run_logger
-from tasks.reads import delivery, stages
+from tasks.reads import delivery, sharding, stages
 from tasks.reads.delivery import ReadsResult
 from tasks.reads.jobs import SampleJob, jobs_of
 from tasks.reads.model import ReadsParams, VerifyParams
@@ -27,6 +27,7 @@ def run_name() -> str:
     given = params if isinstance(params, dict) else params.model_dump()
     source = given.get("input") or {}
     subject = source.get("samplesheet") or source.get("sample") or given.get("configuration")
+    subject = subject or given.get("preset")
     name = str(subject or "reads").rsplit("/", 1)[-1]
     return name + ("-plan" if given.get("dry_run") else "")
 
@@ -49,7 +50,7 @@ def process(params: ReadsParams) -> ReadsResult:
         run_logger().info("Nothing was processed:\n%s", frame.to_string(index=False))
         return ReadsResult(plan=tuple(frame.to_dict("records")))
     require_writable(settings().results)
-    futures = {job.sample: stages.started(job, refresh=params.refresh) for job in jobs}
+    futures = {job.sample: sharding.started(job, refresh=params.refresh) for job in jobs}
     ended = stages.settled(futures)
     if not ended.done:
         raise next(iter(ended.failed.values()))
@@ -99,6 +100,7 @@ def _plan_frame(jobs: tuple[SampleJob, ...], *, refresh: bool) -> pd.DataFrame:
             "segments": [", ".join(job.inputs) for job in jobs],
             "files": [str(sum(map(len, job.inputs.values()))) for job in jobs],
             "MB": [f"{job.bytes / 1e6:,.1f}" for job in jobs],
+            "tasks": [str(max(1, len(job.parts))) for job in jobs],
             "to do": ["nothing, is there" if there else "process" for there in done],
         }
     )

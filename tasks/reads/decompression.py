@@ -17,6 +17,8 @@ STANDARD_INPUT = frozenset({"-", "--stdin--"})
 SNIFFED = 6
 """As many bytes as the longest mark has."""
 BUFFER = 1 << 19
+REMOTE_BLOCK = 8 << 20
+"""Bytes that are fetched at once."""
 BROKEN = (EOFError, OSError, zlib.error, lzma.LZMAError)
 """What reading damaged or truncated files raises; zstd has its own, see `broken_errors`."""
 
@@ -55,6 +57,16 @@ class _Rejoined(io.RawIOBase):
         super().close()
 
 
+def _open_remote(address: str) -> BinaryIO:
+    """A file on another machine, read ahead in large pieces."""
+    from fsspec.core import url_to_fs
+
+    # not every S3 server knows the checksum of a part of an object
+    s3 = {"config_kwargs": {"response_checksum_validation": "when_required"}}
+    filesystem, path = url_to_fs(address, **(s3 if address.startswith("s3://") else {}))
+    return cast("BinaryIO", filesystem.open(path, "rb", block_size=REMOTE_BLOCK))
+
+
 def _open_bytes(address: str) -> BinaryIO:
     """The file as it is stored."""
     if address in STANDARD_INPUT:
@@ -62,9 +74,7 @@ def _open_bytes(address: str) -> BinaryIO:
             "BinaryIO", open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)
         )  # a number, no path
     if "://" in address:
-        import fsspec
-
-        return cast("BinaryIO", fsspec.open(address, "rb", block_size=8 << 20).open())
+        return _open_remote(address)
     path = Path(address)
     if path.is_dir():
         raise InputError(f"{address}: is a folder; expected a file")

@@ -21,6 +21,8 @@ from typing import Any
 
 from tasks.reads.block import Block
 from tasks.reads.channel import Budget, Closed
+from tasks.reads.members import MembersUnderWay
+from tasks.reads.outputs import Output, Written
 from tasks.reads.reading import BlockReader, Source
 from tasks.reads.results import EngineOptions, EngineResult, Progress, StageResult
 from tasks.reads.step import ReadError, SerialStage, Stage
@@ -41,7 +43,7 @@ from tasks.reads.workers import (
     groups_of,
     guarded,
 )
-from tasks.reads.writing import Member, Output, OutputFiles, Written
+from tasks.reads.writing import OutputFiles
 
 
 def _text_size(block: Block) -> int:
@@ -74,6 +76,9 @@ class _Run:
         self._tickets = itertools.count()
         self._stopped = False
         self.clock = Clock()
+        self.members = MembersUnderWay(
+            self.files, self.budget, self.clock, lambda job: self._queue(JOB, job.number, job)
+        )
         self.workers = [Worker(self, number) for number in range(options.workers)]
         self.feeder = threading.Thread(target=self._feed, name="feeder", daemon=True)
 
@@ -92,9 +97,6 @@ class _Run:
         self._molecules_in = 0
         self._molecules_out = 0
         self._counts: list[list[int]] = [[0, 0] for _ in stages]
-        self._jobs_cut = 0
-        self._jobs_written = 0
-        self._jobs_done: dict[int, Job] = {}
         self._begin = self._told = time.perf_counter()
 
     # ---- the feeder's thread
@@ -147,7 +149,7 @@ class _Run:
         self._stopped = True
         self.budget.close()
         for _ in self.workers:
-            self.todo.put((STOP, 0, next(self._tickets), None))
+            self._queue(STOP, 0, None)
         if isinstance(self.blocks, BlockReader):
             self.blocks.close()
         for thread in (*self.workers, self.feeder):
@@ -158,15 +160,14 @@ class _Run:
         if self._failure is not None:
             failed = self._failure.order
             return all(order >= failed for order in self._active)
-        return self._totals[-1] == self._next[-1] and self._jobs_written == self._jobs_cut
+        return self._totals[-1] == self._next[-1] and self.members.all_written
 
     def _take(self, event: Event) -> None:
         match event:
             case Task():
                 self._take_task(event)
             case Job():
-                self._jobs_done[event.number] = event
-                self._write_jobs()
+                self.members.take(event)
             case Failure():
                 self._fail(event)
             case End():
@@ -196,7 +197,10 @@ class _Run:
             self._advance(task.group)
 
     def _hand_out(self, task: Task) -> None:
-        self.todo.put((TASK, task.order, next(self._tickets), task))
+        self._queue(TASK, task.order, task)
+
+    def _queue(self, rank: int, number: int, item: Task | Job | None) -> None:
+        self.todo.put((rank, number, next(self._tickets), item))
 
     def _let_go(self, task: Task) -> None:
         """Forget a block."""
@@ -246,41 +250,15 @@ class _Run:
         self._active.discard(task.order)
         with self.clock.time("assemble"):
             members = self.files.cut(task.pieces)
-        self._start_jobs(members, task.size)
-
-    # ---- members on their way
-
-    def _start_jobs(self, members: Sequence[Member], size: int | None) -> None:
-        """Compress and write; the bytes go back to the budget behind the last member."""
-        if not members and size is not None:
-            self.budget.give_back(size)
-        for place, member in enumerate(members, 1):
-            ends = size if place == len(members) else None
-            job = Job(self._jobs_cut, AT_ONCE, member, ends)
-            self._jobs_cut += 1
-            if member.pack is None:
-                job.packed = member.packed()
-                self._jobs_done[job.number] = job
-            else:
-                self.todo.put((JOB, job.number, next(self._tickets), job))
-        self._write_jobs()
-
-    def _write_jobs(self) -> None:
-        """Write the members whose turn has come."""
-        while (job := self._jobs_done.pop(self._jobs_written, None)) is not None:
-            with self.clock.time("write"):
-                self.files.write(job.member, job.packed)
-            self._jobs_written += 1
-            if job.ends is not None:
-                self.budget.give_back(job.ends)
+        self.members.start(members, task.size)
 
     def _write_rest(self) -> None:
         """What is left in the files' last members."""
-        self._start_jobs(self.files.remaining(), None)
-        while self._jobs_written < self._jobs_cut:
+        self.members.start(self.files.remaining(), None)
+        while not self.members.all_written:
             match self.events.get():
                 case Job() as job:
-                    self._take(job)
+                    self.members.take(job)
                 case Failure(order=order, error=error) if order == AT_ONCE:
                     raise error
                 case _:  # of blocks that do not matter any more

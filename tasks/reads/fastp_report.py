@@ -127,11 +127,17 @@ def _inserts(report: Report) -> dict[str, Any]:
 
 def _adapters(
     overlaps: Sequence[Report], sequences: Sequence[Report], segments: Sequence[str]
-) -> dict[str, int]:
+) -> dict[str, Any]:
     reads = sum(report["trimmed"] for report in overlaps) * len(segments)
     reads += sum(report["trimmed"] for report in sequences)
     bases = sum(report["trimmed_bases"] for report in (*overlaps, *sequences))
-    return {"adapter_trimmed_reads": reads, "adapter_trimmed_bases": bases}
+    found = [report["detected"] for report in sequences if "detected" in report]
+    detected = {
+        f"read{segments.index(one['segment']) + 1}_adapter_sequence": one["adapter"]
+        for one in found
+        if one["adapter"] and one["segment"] in segments
+    }
+    return {"adapter_trimmed_reads": reads, "adapter_trimmed_bases": bases, **detected}
 
 
 def _tails(reports: Sequence[Report]) -> dict[str, int]:

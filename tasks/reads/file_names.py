@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tasks.reads.output_options import OutputOptions
-from tasks.reads.writing import Output
+from tasks.reads.outputs import Output
 
 COMPRESSIONS = {"Uncompressed": "raw", "Gzip": "gzip", "Bgzf": "bgzf", "Zstd": "zstd"}
 INTERLEAVED = "interleaved"

@@ -11,14 +11,14 @@ from blocks.settings import settings
 from blocks.storage import FileRef, open_uri, refer
 from tasks.parameters import Record
 from tasks.reads.aliases import plain
-from tasks.reads.configuration import OTHER_NAMES, Configuration, checked, parsed
+from tasks.reads.configuration import OTHER_NAMES, Configuration, checked
 from tasks.reads.model import ReadsOutput, ReadsParams
+from tasks.reads.parts import unsplittable
+from tasks.reads.recipes import placed_in, preset_recipe, read_recipe
 from tasks.reads.report_files import program_version
 from tasks.reads.samplesheet import Sample, read_samplesheet
-from tasks.reads.toml_places import Places
 
-INLINE = "steps"
-"""What messages call steps that stand in the parameters."""
+MEGABYTE = 1_000_000
 OWN_OUTPUT = {"prefix", "stdout", "reportjson", "reporthtml", "reporttiming"}
 """Settings of `[output]` that a run decides."""
 
@@ -42,6 +42,8 @@ class SampleJob(Record):
     workers: int = 1
     folder: str = ""
     """Where the outputs are kept."""
+    parts: tuple[tuple[int, int], ...] = ()
+    """Lanes of each part, from and up to; empty: the sample is one task."""
 
     def identity(self) -> dict[str, object]:
         """What the results depend on: contents, not places."""
@@ -74,64 +76,77 @@ def jobs_of(params: ReadsParams) -> tuple[SampleJob, ...]:
         InputProblems: All that is wrong with the sheet, the files and the configuration.
     """
     root = settings().data
-    content, places, source, text = _read_configuration(params, root)
-    samples = _samples(params, content, root)
-    given = {one.name: _merged(content, one, params.output) for one in samples}
+    common = None if params.preset else read_recipe(params, root)
+    samples = _samples(params, {} if common is None else common.content, root)
+    recipes = {one.name: common or preset_recipe(params.preset or "fastp", one) for one in samples}
+    given = {one.name: _merged(recipes[one.name].content, one, params.output) for one in samples}
     found: dict[Problem, None] = {}
     steps_files: dict[str, list[str]] = {}
+    unsplit: dict[str, str] = {}
     for one in samples:
-        merged = _with_files(given[one.name], one.files)
+        merged, recipe = _with_files(given[one.name], one.files), recipes[one.name]
+        folders = (Path(root), Path(root))
         try:
-            made = checked(merged, places, file=source, folders=(Path(root), Path(root)), text=text)
+            made = checked(
+                merged, recipe.places, file=recipe.source, folders=folders, text=recipe.text
+            )
             steps_files[one.name] = _files_of_steps(made)
+            unsplit[one.name] = unsplittable(made) if params.shard_mb else ""
         except InputProblems as error:
             found.update(dict.fromkeys(error.problems))
     if found:
         raise InputProblems(list(found))
     files = [file for one in samples for names in one.files.values() for file in names]
     refs = _referred([*files, *(file for names in steps_files.values() for file in names)], root)
-    workers = params.workers or shared_workers(len(samples))
+    parts = {one.name: _parts(one, refs, params.shard_mb) for one in samples}
+    _check_parts(parts, unsplit)
+    workers = params.workers or shared_workers(sum(max(1, len(each)) for each in parts.values()))
     return tuple(
         SampleJob(
             sample=one.name,
             inputs={name: tuple(refs[file] for file in names) for name, names in one.files.items()},
             others=tuple(refs[file] for file in steps_files[one.name]),
             settings=given[one.name],
-            source=source,
-            text=text,
+            source=recipes[one.name].source,
+            text=recipes[one.name].text,
             data=root,
             workers=workers,
+            parts=parts[one.name],
         )
         for one in samples
     )
+
+
+def _parts(
+    sample: Sample, refs: Mapping[str, FileRef], shard_mb: float | None
+) -> tuple[tuple[int, int], ...]:
+    """Lanes that follow each other, put together up to about so many MB; empty: a single part."""
+    if shard_mb is None:
+        return ()
+    lanes = list(zip(*sample.files.values(), strict=True))
+    parts: list[tuple[int, int]] = []
+    begin = size = 0
+    for number, files in enumerate(lanes):
+        more = sum(refs[file].bytes for file in files)
+        if size and size + more > shard_mb * MEGABYTE:
+            parts.append((begin, number))
+            begin, size = number, 0
+        size += more
+    return (*parts, (begin, len(lanes))) if parts else ()
+
+
+def _check_parts(parts: Mapping[str, tuple[object, ...]], reasons: Mapping[str, str]) -> None:
+    """Whether every sample that is to be split can be."""
+    for name in parts:
+        if parts[name] and reasons[name]:
+            told = f"shard_mb: sample {name}: {reasons[name]}"
+            raise InputError(f"{told}; expected no shard_mb, or a configuration without it")
 
 
 def shared_workers(samples: int) -> int:
     """Threads of each sample when as many run at once as there are cores."""
     cores = os.cpu_count() or 1
     return max(1, cores // max(1, min(samples, cores)))
-
-
-def _read_configuration(params: ReadsParams, root: str) -> tuple[dict[str, Any], Places, str, str]:
-    """Content, places of lines, name and text of the configuration."""
-    if not params.configuration:
-        import yaml
-
-        content: dict[str, Any] = {"step": [dict(step) for step in params.steps]}
-        return content, {}, INLINE, yaml.safe_dump(content, sort_keys=False)
-    with open_uri(_placed(params.configuration, root)) as file:
-        try:
-            text = file.read().decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            told = f"{params.configuration}: byte {error.start} is no text"
-            raise InputError(f"{told}; expected UTF-8") from None
-    name = Path(params.configuration.rsplit("/", 1)[-1])
-    content, places = parsed(text, name)
-    return content, places, name.name, text
-
-
-def _placed(uri: str, root: str) -> str:
-    return uri if "://" in uri or Path(uri).is_absolute() else f"{root}/{uri}"
 
 
 def _section(content: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -145,7 +160,7 @@ def _section(content: Mapping[str, Any], name: str) -> dict[str, Any]:
 def _samples(params: ReadsParams, content: Mapping[str, Any], root: str) -> tuple[Sample, ...]:
     given = params.input
     if given.samplesheet:
-        with open_uri(_placed(given.samplesheet, root)) as file:
+        with open_uri(placed_in(given.samplesheet, root)) as file:
             text = file.read().decode("utf-8", "replace")
         return read_samplesheet(text, given.samplesheet, lambda name: _wrong(name, root))
     if given.one_sample is not None:
@@ -164,7 +179,7 @@ def _samples(params: ReadsParams, content: Mapping[str, Any], root: str) -> tupl
 
 def _wrong(name: str, root: str) -> str:
     """What is wrong with a file; of remote ones nothing is known yet."""
-    path = _placed(name, root)
+    path = placed_in(name, root)
     if "://" in path:
         return ""
     if not Path(path).exists():
@@ -214,7 +229,7 @@ def _has_report(content: Mapping[str, Any]) -> bool:
         for name, value in step.items()
         if plain(name) == "action"
     )
-    return any(plain(str(action)) == "report" for action in actions)
+    return any(plain(str(action)) in ("report", "statistics") for action in actions)
 
 
 def _with_files(given: Mapping[str, Any], files: Mapping[str, Iterable[str]]) -> dict[str, Any]:

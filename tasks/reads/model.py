@@ -5,6 +5,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from tasks.parameters import Params
+from tasks.reads.presets import Preset
 from tasks.reads.samplesheet import NAME, NAME_EXPECTED, Sample
 
 SEGMENT_NAMES = ("read1", "read2", "index1", "index2")
@@ -60,6 +61,12 @@ class ReadsParams(Params):
     """A run over reads: samples, steps, and how to run them."""
 
     input: ReadsInput = Field(ReadsInput(), title="Input")
+    preset: Preset | None = Field(
+        None,
+        title="Preset",
+        description="what fastp does: with adapters confirmed, or the same reads byte for byte; "
+        "else a configuration or steps",
+    )
     configuration: str = Field(
         "",
         title="Configuration",
@@ -74,6 +81,13 @@ class ReadsParams(Params):
     workers: int | None = Field(
         None, title="Workers", description="threads of each sample; empty: the cores, shared", ge=1
     )
+    shard_mb: float | None = Field(
+        None,
+        title="MB of a shard",
+        description="split samples by their lanes into tasks of about so many MB, such as 400, "
+        "which take 20 s and more; empty: one task for each sample",
+        gt=0,
+    )
     dry_run: bool = Field(False, title="Dry run", description="only say what is to be done")
     refresh: bool = Field(
         False, title="Refresh", description="process all samples anew, whatever is done"
@@ -81,11 +95,12 @@ class ReadsParams(Params):
 
     @model_validator(mode="after")
     def _steps_once(self) -> Self:
-        if self.configuration and self.steps:
-            raise ValueError("both configuration and steps are given; expected one of them")
-        if not self.configuration and not self.steps:
-            raise ValueError("neither configuration nor steps; expected one of them")
-        if self.steps and not (self.input.samplesheet or self.input.read1):
+        given = [name for name in ("preset", "configuration", "steps") if getattr(self, name)]
+        if len(given) > 1:
+            raise ValueError(f"both {given[0]} and {given[1]} are given; expected one of them")
+        if not given:
+            raise ValueError("no preset, no configuration and no steps; expected one of them")
+        if not self.configuration and not (self.input.samplesheet or self.input.read1):
             raise ValueError("input: no samplesheet and no files; expected one of them")
         return self
 

@@ -95,7 +95,8 @@ def cycle_qualities(
 ) -> Iterator[tuple[str, tuple[float | None, ...]]]:
     """Mean quality [Phred] by cycle of each report and segment that counted bases.
 
-    The mean is that of the error probabilities, not of the scores; None where there are no reads.
+    The mean is that of the error probabilities; of `Statistics` that of the scores, as fastp has
+    it, and so it is named. None where there are no reads.
     """
     for name, value in report.items():
         below = f"{place} {name}".strip()
@@ -106,5 +107,7 @@ def cycle_qualities(
             means = -10 * np.log10(np.maximum(errors / np.maximum(reads, 1), 1e-10))
             pairs = zip(np.round(means, 2).tolist(), reads > 0, strict=True)
             yield place, tuple(mean if there else None for mean, there in pairs)
+        elif name == "mean_quality":
+            yield f"{place} (mean of scores)", tuple(value)
         elif isinstance(value, Mapping) and name not in ("__", "run_info", "accounting"):
             yield from cycle_qualities(value, below)

@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from tasks.parameters import Params
+from tasks.reads.name_parts import Ending
 from tasks.reads.sections import Section, nearest
 
 LEVELS = {"Gzip": (0, 9), "Zstd": (1, 22)}
@@ -25,8 +26,8 @@ class OutputOptions(Params):
         None, description="0 to 9 for gzip, 1 to 22 for zstd; empty: a fast one"
     )
     compression_threads: int | None = Field(None, ge=1, description="accepted, without effect")
-    suffix: str | None = Field(None, description="of the files of reads, without the dot")
-    ix_separator: str = Field("_", min_length=1, description="between the parts of file names")
+    suffix: Ending | None = Field(None, description="of the files of reads, without the dot")
+    ix_separator: Ending = Field("_", description="between the parts of file names")
     output: tuple[str, ...] | None = Field(None, description="segments to write; empty: all")
     interleave: tuple[str, ...] | None = Field(None, description="segments for one common file")
     stdout: bool = Field(False, description="write the reads to standard output, interleaved")
@@ -39,12 +40,7 @@ class OutputOptions(Params):
     report_timing: bool = Field(False, description="write how long each step took")
 
     @model_validator(mode="after")
-    def _names(self) -> "OutputOptions":
-        if any(letter in self.ix_separator for letter in "/\\:"):
-            raise ValueError(
-                f"ix_separator: invalid value {self.ix_separator!r};"
-                " expected a text without '/', '\\' and ':'"
-            )
+    def _counts(self) -> "OutputOptions":
         if self.chunksize is not None and self.chunksize < 1:
             raise ValueError(f"chunksize is {self.chunksize}; expected more than 0")
         return self
@@ -90,7 +86,7 @@ class RunOptions(Params):
 
     threads: int | None = Field(None, ge=1, description="workers; empty: one for each core")
     max_blocks_in_flight: int | None = Field(None, ge=1, description="most blocks in memory")
-    block_size: int = Field(2000, ge=1, description="molecules in a block")
+    block_size: int = Field(6000, ge=1, description="molecules in a block")
     buffer_size: int = Field(102_400, ge=1, description="accepted, and without effect")
     output_buffer_size: int = Field(1_048_576, ge=1, description="accepted, and without effect")
     accept_duplicate_files: bool = Field(False, description="the same input file several times")

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial as partial_of
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,12 @@ from tasks.reads.engine import run
 from tasks.reads.fastp_report import command_of, fastp_json
 from tasks.reads.file_names import read_outputs, report_paths
 from tasks.reads.formats import ReadOptions
+from tasks.reads.heads import sequences_of
+from tasks.reads.outputs import Written
 from tasks.reads.reading import BlockReader, Source
 from tasks.reads.report_files import report_json, timing_json, written_json
 from tasks.reads.results import EngineOptions, EngineResult, Progress
 from tasks.reads.step import Stage, partial
-from tasks.reads.writing import Written
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,22 +68,23 @@ def process(configuration: Configuration, choices: Choices | None = None) -> Pro
     chosen = choices or Choices()
     begin = time.perf_counter()
     measured = chosen.benchmark or _benchmark(configuration)
-    plan = _Plan(configuration, measured=measured)
+    plan = Plan(configuration, measured=measured)
     if not measured:
         plan.check(overwrite=chosen.allow_overwrite)
         plan.make_folders()
-    with _tidied(plan.own_files()):
-        source = _source(configuration)
+    with tidied(plan.own_files()):
+        source = source_of(configuration)
         blocks = _repeated(source, configuration) if _benchmark(configuration) else source
-        result = run(blocks, _stages(configuration), plan.outputs, _options(configuration, chosen))
+        stages = stages_of(configuration, source)
+        result = run(blocks, stages, plan.outputs, engine_options(configuration, chosen))
         if not measured:
             plan.write_reports(result)
             plan.publish()
-    return _processed(result, plan, time.perf_counter() - begin)
+    return processed(result, plan, time.perf_counter() - begin)
 
 
-class _Plan:
-    """The files of a run."""
+class Plan:
+    """The files of a run, from names to reports."""
 
     def __init__(self, configuration: Configuration, *, measured: bool) -> None:
         self.configuration = configuration
@@ -163,7 +166,7 @@ def _page(configuration: Configuration, result: EngineResult, content: dict[str,
 
 
 @contextmanager
-def _tidied(files: Sequence[Path]) -> Iterator[None]:
+def tidied(files: Sequence[Path]) -> Iterator[None]:
     """Leave no unfinished file behind, and say whose fault it is that one cannot be written."""
     try:
         yield
@@ -181,7 +184,8 @@ def _benchmark(configuration: Configuration) -> bool:
     return configuration.benchmark is not None and configuration.benchmark.enable
 
 
-def _source(configuration: Configuration) -> Source:
+def source_of(configuration: Configuration) -> Source:
+    """Where the reads of a run come from."""
     given = configuration.input
     folder, _ = configuration.folders
     names = list(given.files) if given.interleaved else given.segments
@@ -214,17 +218,20 @@ def _repeated(source: Source, configuration: Configuration) -> Iterable[Block]:
         number, done = number + 1, done + len(block)
 
 
-def _stages(configuration: Configuration) -> list[Stage]:
+def stages_of(configuration: Configuration, source: Source | None) -> list[Stage]:
+    """The stages of all steps; without a source those that need its first reads find nothing."""
     given = configuration
+    head = None if source is None else partial_of(sequences_of, source)
     stages = []
     for params, around, label in zip(given.steps, given.around, given.labels, strict=True):
-        stage = params.build(around)
+        stage = params.build(replace(around, head=head))
         object.__setattr__(stage, "name", label)  # some are frozen dataclasses
         stages.append(stage)
     return stages
 
 
-def _options(configuration: Configuration, chosen: Choices) -> EngineOptions:
+def engine_options(configuration: Configuration, chosen: Choices) -> EngineOptions:
+    """How the engine is to go about a run."""
     given = configuration.options
     return EngineOptions(
         workers=chosen.workers or given.threads or os.cpu_count() or 1,
@@ -235,7 +242,8 @@ def _options(configuration: Configuration, chosen: Choices) -> EngineOptions:
     )
 
 
-def _processed(result: EngineResult, plan: _Plan, seconds: float) -> Processed:
+def processed(result: EngineResult, plan: Plan, seconds: float) -> Processed:
+    """The manifest of a run whose files have their names."""
     dropped = {
         stage.name: stage.molecules_in - stage.molecules_out
         for stage in result.stages

@@ -15,7 +15,8 @@ from blocks.errors import InputError
 from tasks.reads.block import Block, Reads, Texts
 from tasks.reads.channel import Channel, Closed
 from tasks.reads.decompression import InputFile
-from tasks.reads.formats import Limits, ReadOptions, Window, chunks, sniff
+from tasks.reads.formats import ReadOptions, chunks, sniff
+from tasks.reads.window import Limits, Window
 
 AHEAD = 2
 """Chunks that a segment's thread may be ahead."""

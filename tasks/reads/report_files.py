@@ -26,6 +26,7 @@ def report_json(configuration: Configuration, result: EngineResult) -> dict[str,
             "repository": "",
         },
         **reports,
+        **({"detected_adapters": found} if (found := detected_adapters(result)) else {}),
         "accounting": accounting(result),
         "run_info": {
             "program_version": program_version(),
@@ -53,6 +54,24 @@ def input_files(configuration: Configuration) -> dict[str, Any]:
         **{name: list(files) for name, files in given.files.items()},
         **({"options": options} if options else {}),
     }
+
+
+def detected_adapters(result: EngineResult) -> list[dict[str, Any]]:
+    """Adapters that steps looked for themselves, and on what they are based."""
+    return [
+        {"step": stage.name, **stage.report["detected"]}
+        for stage in result.stages
+        if "detected" in stage.report
+    ]
+
+
+def detection_lines(result: EngineResult) -> list[str]:
+    """The same for people."""
+    return [
+        f"{one['step']}: adapter of {one['segment']}: {one['adapter'] or 'none is cut'}"
+        f" ({one['name']}; in {one['reads_with_it']} of {one['reads_looked_at']} reads looked at)"
+        for one in detected_adapters(result)
+    ]
 
 
 def accounting(result: EngineResult) -> dict[str, Any]:

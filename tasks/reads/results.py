@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tasks.reads.writing import Written
+from tasks.reads.outputs import Written
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from typing import Literal
 import numpy as np
 
 from blocks.errors import InputError
+from tasks.reads.bam_reading import LETTERS
 from tasks.reads.block import Bytes, Integers, Reads
-from tasks.reads.formats import LETTERS
 from tasks.reads.kernels import bam_records, records
 
 Format = Literal["fastq", "fasta", "bam"]
@@ -62,7 +62,8 @@ def serialised(segments: Sequence[Reads], kind: Format) -> Text:
 def _name_lengths(reads: Reads) -> Integers:
     """Lengths of the names without their comments."""
     name = reads.name
-    lengths = bam_records.length_before(name.buffer, name.start, name.length, BLANK)
+    lengths = np.empty(len(name), np.int64)
+    bam_records.length_before(name.buffer, name.start, name.length, BLANK, lengths)
     wrong = np.flatnonzero((lengths > LONGEST_BAM_NAME) | (lengths == 0))
     if len(wrong):
         raise InputError(

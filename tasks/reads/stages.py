@@ -32,12 +32,13 @@ from tasks.progress import EVERY_S
 from tasks.reads.jobs import SampleJob, shared_workers
 from tasks.reads.outcome import MANIFEST, SampleResult, result_of
 from tasks.reads.processing import Choices, process
+from tasks.reads.report_files import detection_lines
 from tasks.reads.results import Progress
 from tasks.reads.verification import differences
 
 AROUND = (
-    "delivery", "jobs", "model", "report_page", "run_page", "samplesheet", "stages", "template",
-    "verification",
+    "delivery", "jobs", "model", "recipes", "report_page", "run_page", "samplesheet", "sharding",
+    "stages", "template", "verification",
 )  # fmt: skip
 """Modules of `tasks.reads` that decide no sample's reads."""
 MODULES = tuple(
@@ -47,6 +48,7 @@ MODULES = tuple(
         if not module.ispkg and module.name.removeprefix("tasks.reads.") not in AROUND
     )
 )
+COMPILING = "Compiling for this installation, some 20 s; only the first time"
 KEY_LETTERS = 24
 GUESSED_BYTES = 1 << 20
 RECORD_LINES = 4
@@ -69,8 +71,8 @@ def process_sample(job: SampleJob) -> SampleResult:
     shutil.rmtree(folder, ignore_errors=True)  # what a run that was killed left
     folder.mkdir(parents=True)
     if not is_warm():
-        run_logger().info("Compiling for this installation, some 20 s; only the first time")
-    choices = Choices(workers=job.workers, allow_overwrite=True, progress=_Teller(job).told)
+        run_logger().info(COMPILING)
+    choices = Choices(workers=job.workers, allow_overwrite=True, progress=Teller(job).told)
     try:
         done = process(job.configured(folder), choices)
         result = result_of(job.sample, done, folder)
@@ -78,6 +80,8 @@ def process_sample(job: SampleJob) -> SampleResult:
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
+    for line in detection_lines(done.result):
+        run_logger().info("%s: %s", job.sample, line)
     run_logger().info(
         "%s: %d molecules in, %d out, %.1f s",
         job.sample, done.molecules_in, done.molecules_out, done.seconds,
@@ -85,7 +89,7 @@ def process_sample(job: SampleJob) -> SampleResult:
     return result
 
 
-class _Teller:
+class Teller:
     """Says how far a sample is, at most every `EVERY_S`; ends the engine of a cancelled run."""
 
     def __init__(self, job: SampleJob) -> None:
@@ -161,10 +165,10 @@ def placed(job: SampleJob) -> SampleJob:
 
 def is_done(job: SampleJob) -> bool:
     """Whether a sample's stored result is there, with all its files."""
-    return _are_there(job) and is_cached(process_sample, {"job": job})
+    return are_there(job) and (bool(job.parts) or is_cached(process_sample, {"job": job}))
 
 
-def _are_there(job: SampleJob) -> bool:
+def are_there(job: SampleJob) -> bool:
     """Whether the files of a sample that was done still are where they were put."""
     manifest = Path(job.folder) / MANIFEST
     if not manifest.is_file():
@@ -172,11 +176,11 @@ def _are_there(job: SampleJob) -> bool:
     return SampleResult.model_validate_json(manifest.read_text(encoding="utf-8")).is_there()
 
 
-def started(job: SampleJob, *, refresh: bool) -> WaitedFor:
+def started(job: SampleJob, *, refresh: bool) -> tuple[WaitedFor]:
     """Submit the task of a sample; it is computed anew where its files are gone."""
-    anew = refresh or not _are_there(job)
+    anew = refresh or not are_there(job)
     task = cast("Task[..., StageResult]", process_sample)
-    return start(task, job.sample, {"job": job}, anew)
+    return (start(task, job.sample, {"job": job}, anew),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,21 +192,36 @@ class Settled:
     """Why a sample has no results."""
 
 
-def settled(samples: Mapping[str, WaitedFor]) -> Settled:
-    """The end of all samples; one that fails leaves the others alone."""
-    futures = {name: one for name, one in samples.items() if isinstance(one, PrefectFuture)}
-    _wait(list(futures.values()))
+def settled(samples: Mapping[str, Sequence[WaitedFor]]) -> Settled:
+    """The end of all samples; one that fails leaves the others alone.
+
+    Args:
+        samples: Name -> tasks, of which the last one gives the result, and the first one that
+            failed by itself the reason why there is none.
+    """
+    _wait([one for tasks in samples.values() for one in tasks if isinstance(one, PrefectFuture)])
     done: dict[str, Ended] = {}
     failed: dict[str, BaseException] = {}
-    for name, future in futures.items():
-        result: object = future.result(raise_on_failure=False)
-        if isinstance(result, SampleResult):
-            done[name] = Ended(result, cached=future.state.name == "Cached")
-        elif isinstance(result, BaseException):
-            failed[name] = result
+    for name, tasks_of in samples.items():
+        ended = [_ended(one) for one in tasks_of]
+        if isinstance(ended[-1], Ended):
+            done[name] = ended[-1]
         else:
-            failed[name] = SeqloomError(f"ended as {future.state.name}")
+            failed[name] = next(one for one in ended if isinstance(one, BaseException))
     return Settled(done, failed)
+
+
+def _ended(task: WaitedFor) -> Ended | BaseException:
+    if not isinstance(task, PrefectFuture):
+        return Ended(task, cached=True)
+    if not task.state.is_final():  # what it waited for failed
+        return SeqloomError(f"ended as {task.state.name}")
+    result: object = task.result(raise_on_failure=False)
+    if isinstance(result, StageResult):
+        return Ended(result, cached=task.state.name == "Cached")
+    if isinstance(result, BaseException):
+        return result
+    return SeqloomError(f"ended as {task.state.name}")
 
 
 @delivery
@@ -211,7 +230,7 @@ def verify_sample(job: SampleJob, folder: str) -> tuple[str, ...]:
     _check_inputs(job)
     with TemporaryDirectory(prefix="seqloom-verify-") as temporary:
         new = Path(temporary)
-        process(job.configured(new), Choices(workers=job.workers, progress=_Teller(job).told))
+        process(job.configured(new), Choices(workers=job.workers, progress=Teller(job).told))
         return tuple(differences(Path(folder), new, job.sample))
 
 

@@ -12,7 +12,7 @@ depend on which worker saw which block.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
@@ -21,7 +21,7 @@ from pydantic import ConfigDict
 
 from blocks.errors import InputError
 from tasks.parameters import Params
-from tasks.reads.block import Block
+from tasks.reads.block import Block, Texts
 
 TagKind = Literal["location", "string", "numeric", "bool"]
 Prepared = TypeVar("Prepared")
@@ -70,6 +70,8 @@ class Surroundings:
     """Reads go to standard output, so that nothing else may."""
     comment: str = " "
     """Character that ends a read's name and begins its comment."""
+    head: Callable[[str], Iterator[Texts]] | None = None
+    """The sequences of a segment from the beginning of the input; there once a run begins."""
 
     def named(self, *parts: str, suffix: str) -> Path:
         """A step's own output file: prefix and parts that are not empty, joined; `x.tsv`."""

@@ -11,8 +11,9 @@ from typing import Any, Protocol
 
 from blocks.errors import SeqloomError
 from tasks.reads.block import Block
+from tasks.reads.pieces import Piece
 from tasks.reads.step import SerialStage, Stage
-from tasks.reads.writing import Member, OutputFiles, Piece
+from tasks.reads.writing import Member, OutputFiles
 
 STOP, JOB, TASK = range(3)
 """Ranks in the workers' queue: what frees memory goes first."""

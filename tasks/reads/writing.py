@@ -8,73 +8,20 @@ coordinator writes them in order (`write`). At the end `publish` gives the files
 import hashlib
 import os
 import sys
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-import numpy as np
-
 from blocks.errors import InputError, InputProblems, Problem
 from tasks.reads.block import Block
-from tasks.reads.compression import MEMBER, Compression, compressor, end_mark
-from tasks.reads.serialising import BAM_HEADER, Format, serialised
+from tasks.reads.compression import MEMBER, compressor, end_mark
+from tasks.reads.open_files import OpenFiles
+from tasks.reads.outputs import Output, Written, existing, path_of
+from tasks.reads.pieces import Piece, pieces_of
+from tasks.reads.serialising import BAM_HEADER
 
 INCOMPLETE = ".incomplete"
-MOST_OPEN = 200
-"""Files that are open at once; others are opened again when more is to be written."""
-
-
-@dataclass(frozen=True, slots=True)
-class Output:
-    """A series of files with the same content: one for each stream, or for each chunk of it."""
-
-    segments: tuple[str, ...]
-    """Written in turn; more than one: interleaved."""
-    stems: Mapping[int, Path]
-    """Name of the file for each stream (0 if there is a single one), up to the number of the chunk;
-    molecules of other streams are not written."""
-    suffix: str = ".fq"
-    """With the dot."""
-    format: Format = "fastq"
-    compression: Compression = "raw"
-    level: int | None = None
-    chunk: int | None = None
-    """Molecules in each file at most; the files are numbered."""
-    hash_text: bool = False
-    """Write the SHA-256 of the text to `NAME.uncompressed.sha256`."""
-    hash_file: bool = False
-    """Write the SHA-256 of the file to `NAME.compressed.sha256`."""
-    stdout: bool = False
-    """Write everything to standard output instead."""
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """A file that was written."""
-
-    path: Path | None
-    """None: standard output."""
-    segments: tuple[str, ...]
-    stream: int
-    molecules: int
-    size: int
-    """Bytes of the file."""
-    text_sha256: str | None
-    file_sha256: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """What a block adds to a file."""
-
-    series: int
-    stream: int
-    text: memoryview
-    ends: np.ndarray[tuple[int], np.dtype[np.int64]] | None
-    """Where each molecule ends; only if files are chunked."""
-    molecules: int
 
 
 @dataclass(slots=True)
@@ -111,38 +58,6 @@ class Member:
         return [self.pack(view[at : at + MEMBER]) for at in range(0, len(view), MEMBER)]
 
 
-class _Handles:
-    """Files that are open for writing: no more than the system allows."""
-
-    def __init__(self) -> None:
-        self._open: OrderedDict[Path, BinaryIO] = OrderedDict()
-
-    def write(self, path: Path, parts: Sequence[bytes | memoryview], begun: bool) -> None:
-        handle = self._open.get(path)
-        if handle is None:
-            if len(self._open) >= MOST_OPEN:
-                self._open.popitem(last=False)[1].close()
-            handle = path.open("ab" if begun else "wb")
-            self._open[path] = handle
-        self._open.move_to_end(path)
-        for part in parts:
-            handle.write(part)
-
-    def close(self, path: Path) -> None:
-        handle = self._open.pop(path, None)
-        if handle is not None:
-            handle.close()
-
-    def drop(self) -> None:
-        """Close all, whatever state they are in."""
-        while self._open:
-            _, handle = self._open.popitem()
-            try:
-                handle.close()
-            except OSError:  # the disk is full: that was told already
-                continue
-
-
 def _incomplete(path: Path) -> Path:
     return path.with_name(path.name + INCOMPLETE)
 
@@ -172,7 +87,7 @@ class OutputFiles:
             None if each.compression == "raw" else compressor(each.compression, each.level)
             for each in outputs
         ]
-        self._handles = _Handles()
+        self._handles = OpenFiles()
         self._stdout: BinaryIO | None = None
         self._current: dict[tuple[int, int], _File] = {}
         self._series: dict[tuple[int, int], list[_File]] = {}
@@ -187,11 +102,11 @@ class OutputFiles:
         seen: set[Path] = set()
         for output in self._outputs:
             for stem in () if output.stdout else output.stems.values():
-                path = _path(stem, output, 0, 1)
+                path = path_of(stem, output, 0, 1)
                 if path in seen:
                     problems.append(Problem(str(path), "is written twice", "different names"))
                 seen.add(path)
-                found = _existing(stem, output)
+                found = existing(stem, output)
                 if found and not self._overwrite:
                     problems.append(
                         Problem(
@@ -207,7 +122,7 @@ class OutputFiles:
         files = self._series.setdefault((series, stream), [])
         path = None
         if not output.stdout:
-            path = _path(output.stems[stream], output, len(files), 1)
+            path = path_of(output.stems[stream], output, len(files), 1)
         file = _File(path, output.segments, stream)
         file.text_hash = hashlib.sha256() if output.hash_text else None
         file.file_hash = hashlib.sha256() if output.hash_file else None
@@ -220,7 +135,7 @@ class OutputFiles:
     def render(self, block: Block) -> list[Piece]:
         """What the block adds to each file; may run in any thread."""
         return [
-            piece for n, output in enumerate(self._outputs) for piece in _pieces(n, output, block)
+            piece for n, output in enumerate(self._outputs) for piece in pieces_of(n, output, block)
         ]
 
     def cut(self, pieces: Sequence[Piece]) -> list[Member]:
@@ -333,7 +248,7 @@ class OutputFiles:
                 self._append(file, [end_mark(output.compression, file.size == 0)])
                 final = None
                 if file.path is not None:
-                    final = _path(output.stems[stream], output, number, len(files))
+                    final = path_of(output.stems[stream], output, number, len(files))
                     moves.append((self._closed(file), final))
                     moves.extend(self._digests(file, final))
                 written.append(_told(file, final))
@@ -407,56 +322,3 @@ def _told(file: _File, final: Path | None) -> Written:
 def _unwritable(path: Path | None, error: OSError) -> InputError:
     name = "standard output" if path is None else str(path)
     return InputError(f"{name}: cannot be written: {error.strerror or error}")
-
-
-def _path(stem: Path, output: Output, number: int, count: int) -> Path:
-    """Name of a file; numbers have as many digits as the largest one."""
-    if output.chunk is None:
-        return stem.with_name(stem.name + output.suffix)
-    digits = len(str(count - 1))
-    return stem.with_name(f"{stem.name}.{number:0{digits}d}{output.suffix}")
-
-
-def _existing(stem: Path, output: Output) -> list[Path]:
-    """Files that stand where new ones will."""
-    if output.chunk is None:
-        path = _path(stem, output, 0, 1)
-        return [path] if path.exists() else []
-    begin, end = stem.name + ".", output.suffix
-    if not stem.parent.is_dir():
-        return []
-    return sorted(
-        path
-        for path in stem.parent.iterdir()
-        if path.name.startswith(begin)
-        and path.name.endswith(end)
-        and path.name[len(begin) : len(path.name) - len(end)].isdigit()
-    )
-
-
-def _pieces(series: int, output: Output, block: Block) -> Iterator[Piece]:
-    """The block's molecules for each stream of an output."""
-    if output.stdout or block.stream is None:
-        if output.stdout or 0 in output.stems:
-            yield from _piece(series, output, block, [0], [len(block)])
-        return
-    order = np.argsort(block.stream, kind="stable")
-    order = order[np.isin(block.stream[order], list(output.stems))]
-    streams, counts = np.unique(block.stream[order], return_counts=True)
-    yield from _piece(series, output, block.take(order), streams.tolist(), counts.tolist())
-
-
-def _piece(
-    series: int, output: Output, block: Block, streams: Sequence[int], counts: Sequence[int]
-) -> Iterator[Piece]:
-    """Pieces for streams whose molecules stand one after the other in the block."""
-    if not len(block):
-        return
-    text = serialised([block.segments[name] for name in output.segments], output.format)
-    view = memoryview(text.bytes)  # type: ignore[arg-type]  # arrays have the buffer protocol
-    first = begin = 0
-    for stream, count in zip(streams, counts, strict=True):
-        end = int(text.ends[first + count - 1])
-        ends = None if output.chunk is None else text.ends[first : first + count] - begin
-        yield Piece(series, stream, view[begin:end], ends, count)
-        first, begin = first + count, end

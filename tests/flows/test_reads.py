@@ -4,11 +4,9 @@ import gzip
 import hashlib
 import json
 import os
-import random
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pandas as pd
@@ -18,26 +16,9 @@ from blocks.errors import InputError, SeqloomError
 from blocks.settings import settings
 from flows.reads import plan, process, verify
 from tasks.reads.model import ReadsParams, VerifyParams
+from tests.flows.slow_reads import STEPS, done_small, fastq, slow, under_way, until
 
 pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("prefect_server")]
-
-STEPS = [
-    {"action": "CutStart", "segment": "read1", "n": 3},
-    {"action": "FilterEmpty", "segment": "read1"},
-    {"action": "Report", "name": "after", "base_statistics": True},
-]
-
-
-def fastq(count: int, seed: int = 1, length: int = 30) -> str:
-    """Records; every third has only three bases."""
-    draw = random.Random(seed)
-    parts = []
-    for number in range(count):
-        size = length if number % 3 else 3
-        sequence = "".join(draw.choices("ACGT", k=size))
-        quality = "".join(draw.choices("#5:?DI", k=size))
-        parts.append(f"@r{number}\n{sequence}\n+\n{quality}\n")
-    return "".join(parts)
 
 
 @pytest.fixture
@@ -117,6 +98,67 @@ def test_results_do_not_depend_on_the_number_of_workers(sheet):
 
     same = {name for name, digest in one.digests.items() if three.digests[name] == digest}
     assert same >= {"a/a_read1.fq.gz", "a/a_read2.fq.gz", "b/b_read1.fq.gz", "b/b_read2.fq.gz"}
+
+
+def test_a_preset_needs_no_configuration(sheet):
+    given = {"preset": "fastp", "steps": ()}
+    _, planned = plan(params(sheet, **given))
+    result = process(params(sheet, **given))
+
+    folder = Path(result.folder)
+    assert planned["sample"].tolist() == ["a", "b"]
+    assert result.molecules_out + sum(result.lost.values()) == result.molecules_in == 90
+    told = json.loads((folder / "a" / "a.fastp.json").read_text())
+    assert told["summary"]["before_filtering"]["total_reads"] == 120
+    assert "TrimAdaptersByOverlap" in (folder / "pipeline_info" / "configuration.txt").read_text()
+    assert "before read1 (mean of scores)" in (folder / "report.html").read_text()
+    assert verify(VerifyParams(run=result.folder)).samples == 2
+
+
+def test_lanes_as_tasks_of_their_own_give_the_whole_sample(sheet):
+    whole = process(params(sheet, refresh=True))
+    split = {"shard_mb": 0.001}
+    _, planned = plan(params(sheet, **split, refresh=True))
+    result = process(params(sheet, **split, refresh=True))
+
+    assert planned["tasks"].tolist() == ["2", "1"]
+    assert (result.computed, result.molecules_in) == (2, 90)
+    assert (result.molecules_out, result.lost) == (whole.molecules_out, whole.lost)
+    assert result.digests.keys() == whole.digests.keys()
+    one, other = (Path(each.folder) / "a" for each in (whole, result))
+    for name in ("a_read1.fq.gz", "a_read2.fq.gz"):
+        texts = [gzip.decompress((each / name).read_bytes()) for each in (one, other)]
+        assert texts[0] == texts[1]
+    reports = [json.loads((each / "a.json").read_text()) for each in (one, other)]
+    assert reports[0]["after"] == reports[1]["after"]
+    assert verify(VerifyParams(run=result.folder)).samples == 2
+    samples = Path(settings().results, "reads", ".samples")
+    assert not list(samples.glob("*-parts"))
+
+    again = process(params(sheet, **split))
+    assert (again.cached, again.digests["a/a_read1.fq.gz"]) == (
+        *(2, result.digests["a/a_read1.fq.gz"]),
+    )
+    for folder in samples.glob("a-*"):
+        shutil.rmtree(folder)
+    assert process(params(sheet, **split)).computed == 1
+
+
+def test_the_reason_of_a_part_is_that_of_the_sample(sheet):
+    (sheet.parent / "a2_2.fq.gz").write_bytes(gzip.compress(fastq(29).encode()))
+
+    result = process(params(sheet, shard_mb=0.001))
+
+    assert (result.failed, list(result.failures)) == (1, ["a"])
+    assert "holds 29 reads" in result.failures["a"]
+    assert not list(Path(settings().results, "reads", ".samples").glob("a-*-parts/30-*"))
+
+
+def test_steps_that_need_the_order_are_not_split(sheet):
+    steps = [{"action": "Head", "n": 5}]
+
+    with pytest.raises(InputError, match=r"shard_mb: sample a: step 1 \(Head\) needs all reads"):
+        plan(params(sheet, steps=steps, shard_mb=0.001))
 
 
 def test_a_dry_run_leaves_no_folder(sheet):
@@ -209,36 +251,6 @@ def test_verify_says_when_an_input_has_changed(sheet):
 def test_verify_refuses_what_is_no_run(tmp_path):
     with pytest.raises(InputError, match="holds no finished run of reads"):
         verify(VerifyParams(run=str(tmp_path)))
-
-
-def slow(tmp_path: Path) -> dict:
-    """Parameters of a run whose sample `big`, another one each time, takes some ten seconds."""
-    (tmp_path / "small.fq").write_text(fastq(30, 7))
-    text = fastq(80_000, time.time_ns() % 1_000_000, length=150)
-    (tmp_path / "big.fq").write_text(text)
-    rows = [f"{name},{tmp_path / name}.fq" for name in ("small", "big")]
-    (tmp_path / "s.csv").write_text("\n".join(["sample,fastq_1", *rows]) + "\n")
-    packed = {"prefix": "x", "compression": "Zstd", "compression_level": 22}
-    (tmp_path / "c.json").write_text(json.dumps({"step": STEPS, "output": packed}))
-    given = {"samplesheet": str(tmp_path / "s.csv")}
-    return {"input": given, "configuration": str(tmp_path / "c.json"), "workers": 1}
-
-
-def under_way() -> list[Path]:
-    """Files of `big` that are being written."""
-    return list(Path(settings().results, "reads", ".samples").glob("big-*/*.incomplete"))
-
-
-def until(holds, seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-
-
-def done_small() -> bool:
-    folder = Path(settings().results, "reads", ".samples")
-    return bool(list(folder.glob("small-*/SAMPLE.json")))
 
 
 def begun(prefect_server, tmp_path: Path) -> subprocess.Popen:

@@ -240,3 +240,19 @@ def test_reads_come_from_standard_input(place: Path, monkeypatch: pytest.MonkeyP
         assert cli.main(["reads", "process", "config.toml"]) == DONE
 
     assert (place / "out_read1.fq").read_text().startswith("@a 1\nGTACGT\n")
+
+
+def test_a_read_that_a_step_refuses_is_named_with_its_file(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (place / "more.fq").write_text("@d\nACGT\n+\nIIII\n@e\nAXGT\n+\nIIII\n")
+    (place / "config.toml").write_text(
+        "[input]\nread1 = ['in.fq', 'more.fq']\n[output]\nprefix = 'out'\n"
+        "[[step]]\naction = 'ValidateSeq'\nsegment = 'read1'\nallowed = 'ACGT'\n"
+    )
+
+    assert cli.main(["reads", "process", "config.toml"]) == WRONG
+
+    error = capsys.readouterr().err.strip().split("\n")[-1]
+    assert error.startswith("more.fq: record 2: read 5 of read1 ('e'): invalid base")
+    assert names(place) == {"more.fq"}

@@ -21,11 +21,11 @@ from blocks.errors import InputError
 from tasks.reads.block import Block, Reads, Texts
 from tasks.reads.channel import Budget, Channel, Closed
 from tasks.reads.engine import run
+from tasks.reads.outputs import Output
 from tasks.reads.reading import Source
 from tasks.reads.results import EngineOptions, Progress
 from tasks.reads.step import ReadError, SerialStage, Stage
 from tasks.reads.workers import StageError
-from tasks.reads.writing import Output
 from tests.reads.blocks import block
 
 WORKERS = (1, 2, 3, 8)
@@ -372,7 +372,7 @@ KILLED = """
 import itertools, sys
 from pathlib import Path
 from tasks.reads.engine import run
-from tasks.reads.writing import Output
+from tasks.reads.outputs import Output
 from tests.reads.blocks import block
 reads = [("r", "ACGT" * 50, "I" * 200)] * 500
 endless = (block(read1=reads, first=500 * n) for n in itertools.count())

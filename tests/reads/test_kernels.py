@@ -1,5 +1,6 @@
 import ast
 import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.reads.block import Bytes
-from tasks.reads.kernels import jit
+from tasks.reads.kernels import jit, objects
 from tasks.reads.kernels.words import (
     copy_bytes,
     find_byte,
@@ -19,8 +20,6 @@ from tasks.reads.kernels.words import (
     popcount,
     trailing_zeros,
 )
-
-MODULES = sorted(path for path in jit.FOLDER.glob("*.py") if path.name != "__init__.py")
 
 
 @jit.kernel
@@ -60,39 +59,93 @@ def test_operations_on_bytes_are_those_of_python(text: bytes, data) -> None:
     assert out[1 : 1 + end - begin].tobytes() == text[begin:end]
 
 
-def test_a_kernel_takes_no_other_types_instead_of_being_compiled_again() -> None:
-    out = np.zeros(50, np.uint8)
-    with pytest.raises(TypeError, match="No matching definition"):
-        _bytes(np.zeros(9, np.int32), 0, 1, 1, out)
-    with pytest.raises(TypeError, match="No matching definition"):
-        _bytes(np.zeros(18, np.uint8)[::2], 0, 1, 1, out)
+@pytest.mark.parametrize(
+    "buffer",
+    [
+        pytest.param(np.zeros(9, np.int32), id="another type"),
+        pytest.param(np.zeros(18, np.uint8)[::2], id="not contiguous"),
+        pytest.param(np.zeros((3, 3), np.uint8), id="a matrix"),
+        pytest.param(np.frombuffer(b"read only", np.uint8), id="not writable"),
+        pytest.param([1, 2, 3], id="no array"),
+    ],
+)
+def test_a_kernel_takes_no_other_arrays_than_it_says(buffer) -> None:
+    with pytest.raises(TypeError, match=r"buffer: .*; expected a contiguous, writable array"):
+        _bytes(buffer, 0, 1, 1, np.zeros(50, np.uint8))
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
-def test_kernels_share_code_only_through_the_files_that_name_the_cache(path: Path) -> None:
+def test_a_kernel_takes_as_many_arguments_as_it_says() -> None:
+    with pytest.raises(TypeError, match="_bytes takes 5 arguments, got 1"):
+        _bytes(np.zeros(9, np.uint8))
+
+
+@jit.kernel
+def _scratch(count: int, into: np.ndarray[tuple[int], np.dtype[np.int64]]) -> tuple[int, int]:
+    square = np.zeros((count, count), np.int64)
+    for n in range(count):
+        square[n, n] = n
+    into[0] = square.sum()
+    return count, count * count
+
+
+def test_a_kernel_has_memory_of_its_own_and_gives_it_back() -> None:
+    into = np.zeros(1, np.int64)
+    assert _scratch(4, into) == (4, 16)
+    assert into[0] == 6
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for _ in range(200):
+        _scratch(1000, into)  # 8 MB each time
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
+
+
+@jit.kernel
+def _truth(one: bool, value: float, mark: np.uint8) -> float:
+    return value + float(mark) if one else -value
+
+
+def test_numbers_of_all_kinds_reach_a_kernel() -> None:
+    assert _truth(True, 0.5, np.uint8(255)) == 255.5
+    assert _truth(False, 0.5, np.uint8(255)) == -0.5
+
+
+@pytest.mark.parametrize("path", objects.kernel_files(), ids=lambda path: path.stem)
+def test_kernels_share_code_only_through_the_files_that_name_the_objects(path: Path) -> None:
     tree = ast.parse(path.read_text())
     modules = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     ours = {name for name in modules if name and name.startswith("tasks.reads.kernels")}
-    assert ours <= {f"tasks.reads.kernels.{name.removesuffix('.py')}" for name in jit.SHARED}
+    shared = {f"tasks.reads.kernels.{name.removesuffix('.py')}" for name in objects.SHARED}
+    assert ours <= shared
 
 
-def test_a_cache_is_warm_once_all_kernels_are_compiled(tmp_path: Path, monkeypatch) -> None:
-    jit.warm_modules()
-    monkeypatch.setattr(jit, "KERNELS", [_words])
-    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "new"))
-    told: list[str] = []
-    assert not jit.is_warm()
-    assert jit.warmup(told.append)[0] == 1
-    assert told == ["_words"]
-    assert jit.is_warm()
+FRESH = """
+import sys
+from pathlib import Path
+import numpy as np
+from tasks.reads.kernels import jit, objects, tallies
+print(jit.is_warm(), len(objects.missing([Path(tallies.__file__)])))
+tallies.tally.load()
+print(len(objects.missing([Path(tallies.__file__)])), "numba" in sys.modules)
+"""
 
 
-def test_the_target_is_pinned_and_the_users_choice_stays() -> None:
-    code = "import os, tasks.reads.kernels.jit; print(os.environ.get('NUMBA_CPU_NAME'))"
-    env = {name: value for name, value in os.environ.items() if not name.startswith("NUMBA_")}
-    for given_name, expected in ((None, jit.TARGET), ("skylake", "skylake")):
-        env |= {"NUMBA_CPU_NAME": given_name} if given_name else {}
+def test_a_kernel_is_compiled_once_and_loaded_without_numba(tmp_path: Path) -> None:
+    env = os.environ | {objects.CACHE: str(tmp_path / "new")}
+    told = []
+    for _ in range(2):
         done = subprocess.run(
-            [sys.executable, "-c", code], env=env, capture_output=True, check=True, text=True
+            [sys.executable, "-c", FRESH], env=env, capture_output=True, check=True, text=True
         )
-        assert done.stdout.strip() in {expected, "None"}
+        told.append(done.stdout.split())
+    assert told == [["False", "1", "0", "False"], ["False", "0", "0", "False"]]
+    assert (tmp_path / "new").stat().st_mode & 0o077 == 0, "others may not write code there"
+
+
+def test_a_kernel_that_cannot_be_compiled_says_why(tmp_path: Path, monkeypatch) -> None:
+    file = tmp_path / "wrong.py"
+    file.write_text(
+        "from tasks.reads.kernels.jit import kernel\n\n"
+        "@kernel\ndef wrong(count: int) -> int:\n    return missing + count\n"
+    )
+    monkeypatch.setattr(objects, "_folder", lambda: tmp_path)
+    with pytest.raises(RuntimeError, match=r"(?s)kernels cannot be compiled: .*missing"):
+        objects.address(file, "wrong")

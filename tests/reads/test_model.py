@@ -36,8 +36,11 @@ def one(**given) -> SampleJob:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"steps": []}, "neither configuration nor steps"),
+        ({"steps": []}, "no preset, no configuration and no steps"),
         ({"configuration": "c.toml"}, "both configuration and steps"),
+        ({"preset": "fastp"}, "both preset and steps"),
+        ({"preset": "fastp", "steps": [], "input": {}}, "no samplesheet and no files"),
+        ({"preset": "fastq", "steps": []}, "'fastp' or 'fastp-strict'"),
         ({"input": {}}, "no samplesheet and no files"),
         ({"input": {"samplesheet": "s.csv", "read1": ["x"]}}, "both a samplesheet and files"),
         ({"input": {"read2": ["x"]}}, "read1: no files"),
@@ -59,6 +62,21 @@ def test_a_sheet_gives_a_job_for_each_sample():
         ("b", ["read1"]),
     ]
     assert jobs[0].configured(Path("out")).output.prefix == "a"
+
+
+def test_a_preset_does_what_fits_each_sample():
+    jobs = jobs_of(params(steps=[], preset="fastp-strict", input={"samplesheet": "sheet.csv"}))
+
+    actions = [
+        [step.action for step in job.configured(Path("out")).steps if "Adapter" in step.action]
+        for job in jobs
+    ]
+    assert actions == [["TrimAdaptersByOverlap"], ["TrimAdapterSequence"]]
+    made = jobs[1].configured(Path("out"))
+    assert (made.output.prefix, made.output.report_fastp, jobs[1].source) == (
+        *("b", True),
+        "fastp-strict",
+    )
 
 
 def test_the_configuration_stays_but_for_files_and_names(place):

@@ -20,9 +20,10 @@ from hypothesis import strategies as st
 from blocks.errors import InputError
 from tasks.reads.compression import BGZF_END, compressor
 from tasks.reads.decompression import InputFile
-from tasks.reads.formats import Limits, ReadOptions, Window, fastq_chunks
+from tasks.reads.formats import ReadOptions, fastq_chunks
 from tasks.reads.kernels import records
 from tasks.reads.reading import BlockReader, Source
+from tasks.reads.window import Limits, Window
 from tests.reads.blocks import texts
 
 Read = tuple[str, str, str]

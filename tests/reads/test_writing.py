@@ -13,11 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blocks.errors import InputError, InputProblems
-from tasks.reads import compression, writing
+from tasks.reads import compression, open_files
 from tasks.reads.block import Block, Reads, Texts
 from tasks.reads.compression import BGZF_BLOCK, MEMBER, compressor, end_mark
+from tasks.reads.outputs import Output, Written
 from tasks.reads.serialising import serialised
-from tasks.reads.writing import INCOMPLETE, Output, OutputFiles, Written
+from tasks.reads.writing import INCOMPLETE, OutputFiles
 from tests.reads.blocks import block
 
 TWO = block(
@@ -291,7 +292,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(kind, tmp_path: Path) -> None:
 
 
 def test_more_files_than_may_be_open_are_written(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(writing, "MOST_OPEN", 3)
+    monkeypatch.setattr(open_files, "MOST_OPEN", 3)
     stems = {n: tmp_path / f"s{n}" for n in range(10)}
     reads = [(f"r{n}", "A", "I") for n in range(10)]
     each = block(read1=reads)

@@ -180,10 +180,10 @@ def write_bam(
 
 
 @kernel
-def length_before(buffer: Bytes, start: Integers, length: Integers, byte: int) -> Integers:
+def length_before(
+    buffer: Bytes, start: Integers, length: Integers, byte: int, found: Integers
+) -> None:
     """Length of each text in front of the first such byte; of the whole text if there is none."""
-    found = np.empty(len(start), np.int64)
     for i in range(len(start)):
         place = find_byte(buffer, start[i], start[i] + length[i], byte)
         found[i] = length[i] if place < 0 else place - start[i]
-    return found

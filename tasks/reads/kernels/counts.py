@@ -101,33 +101,6 @@ def find_each(buffer: Bytes, start: Integers, length: Integers, byte: int, into:
 
 
 @kernel
-def count_differences(
-    buffer: Bytes,
-    start: Integers,
-    length: Integers,
-    other: Bytes,
-    other_start: Integers,
-    into: Integers,
-    last: Integers,
-) -> None:
-    """Write how many of the first `length` letters differ, and where the last of them is.
-
-    `last` is -1 where none differs.
-    """
-    for row in range(len(start)):
-        begin = start[row]
-        other_begin = other_start[row]
-        count = 0
-        found = -1
-        for place in range(length[row]):
-            if buffer[begin + place] != other[other_begin + place]:
-                count += 1
-                found = place
-        into[row] = count
-        last[row] = found
-
-
-@kernel
 def list_kmers(
     buffer: Bytes,
     start: Integers,

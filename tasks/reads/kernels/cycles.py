@@ -65,6 +65,21 @@ def _empty(counters: Counters, words: int, totals: Totals) -> None:
             counters[6 + odd, w] = np.uint64(0)
 
 
+@inlined
+def _count(counters: Counters, w: int, bases: np.uint64, marks: np.uint64) -> None:
+    """Add eight positions of a read."""
+    letters = bases & UPPER
+    counters[A, w] += _equal(letters, AS)
+    counters[C, w] += _equal(letters, CS)
+    counters[G, w] += _equal(letters, GS)
+    counters[T, w] += _equal(letters, TS)
+    scores = marks & LOW
+    counters[Q20, w] += ((scores + FROM_20) & HIGH) >> SEVEN
+    counters[Q30, w] += ((scores + FROM_30) & HIGH) >> SEVEN
+    counters[6, w] += scores & EVEN
+    counters[7, w] += (scores >> EIGHT) & EVEN
+
+
 @kernel
 def count_cycles(
     bases: Bytes, base_start: Integers, marks: Bytes, mark_start: Integers, length: Integers,
@@ -87,28 +102,24 @@ def count_cycles(
         within = min(size, cycles)
         words = (within + 7) // 8
         widest = max(widest, words)
-        for w in range(words):
-            count = within - 8 * w
-            word = _load(bases, base_start[n] + 8 * w, count) & UPPER
-            counters[A, w] += _equal(word, AS)
-            counters[C, w] += _equal(word, CS)
-            counters[G, w] += _equal(word, GS)
-            counters[T, w] += _equal(word, TS)
-            word = _load(marks, mark_start[n] + 8 * w, count) & LOW
-            counters[Q20, w] += ((word + FROM_20) & HIGH) >> SEVEN
-            counters[Q30, w] += ((word + FROM_30) & HIGH) >> SEVEN
-            counters[6, w] += word & EVEN
-            counters[7, w] += (word >> EIGHT) & EVEN
+        whole = within // 8
+        base, mark = base_start[n], mark_start[n]
+        for w in range(whole):
+            _count(counters, w, load64(bases, base + 8 * w), load64(marks, mark + 8 * w))
+        if whole < words:
+            count, at = within - 8 * whole, 8 * whole
+            one, two = _load(bases, base + at, count), _load(marks, mark + at, count)
+            _count(counters, whole, one, two)
         for k in range(cycles, size):
             letter = bases[base_start[n] + k] & 0xDF
-            mark = np.int64(marks[mark_start[n] + k])
+            score = np.int64(marks[mark_start[n] + k])
             totals[A, cycles - 1] += letter == 65  # noqa: PLR2004 -- A, C, G, T
             totals[C, cycles - 1] += letter == 67  # noqa: PLR2004
             totals[G, cycles - 1] += letter == 71  # noqa: PLR2004
             totals[T, cycles - 1] += letter == 84  # noqa: PLR2004
-            totals[Q20, cycles - 1] += mark >= 20 + OFFSET
-            totals[Q30, cycles - 1] += mark >= 30 + OFFSET
-            totals[QUALITY, cycles - 1] += mark
+            totals[Q20, cycles - 1] += score >= 20 + OFFSET
+            totals[Q30, cycles - 1] += score >= 30 + OFFSET
+            totals[QUALITY, cycles - 1] += score
         waiting += 1
         if waiting == FULL:
             _empty(counters, widest, totals)

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.reads.block import Bytes, Integers
-from tasks.reads.kernels.jit import kernel
-from tasks.reads.kernels.words import load64, popcount
+from tasks.reads.kernels.jit import inlined, kernel
+from tasks.reads.kernels.words import load64, popcount, product
 
 Codes = NDArray[np.uint8]
 PASSED, MANY_N, SHORT, LONG, LOW_QUALITY = range(5)
@@ -24,6 +24,22 @@ LETTER_N = 78
 OFFSET = 33
 
 
+@inlined
+def _matches(buffer: Bytes, start: int, count: int, letters: np.uint64) -> int:
+    """How many bytes are the letter that `letters` repeats; eight at a time."""
+    found = 0
+    at = 0
+    while at + 8 <= count:
+        other = load64(buffer, start + at) ^ letters
+        found += int(popcount(~(((other & LOW) + LOW) | other) & HIGH))
+        at += 8
+    letter = letters & np.uint64(0xFF)
+    while at < count:
+        found += int(np.uint64(buffer[start + at]) == letter)
+        at += 1
+    return found
+
+
 @kernel
 def one_base_tail(
     buffer: Bytes, start: Integers, length: Integers, base: int, least: int, stop: Integers
@@ -32,8 +48,13 @@ def one_base_tail(
 
     The tail is walked from the end while at most 5 bases differ, and 1 in 8 from `least` on.
     """
+    letters = product(np.uint64(base), np.uint64(EVERY))
+    few = least // PER
     for n in range(len(start)):
         end = start[n] + length[n]
+        stop[n] = length[n]
+        if length[n] < least or least - _matches(buffer, end - least, least, letters) > few:
+            continue  # the walk would end within these bases
         different = 0
         first = length[n] - 1
         k = 0
@@ -45,7 +66,8 @@ def one_base_tail(
             if different > MISMATCHES or (different > (k + 1) // PER and k >= least - 1):
                 break
             k += 1
-        stop[n] = first if k >= least else length[n]
+        if k >= least:
+            stop[n] = first
 
 
 @kernel

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 import numpy as np
 from pydantic import BeforeValidator, Field, model_validator
 
+from tasks.reads.adapter_search import FoundAdapter, Rule, find_adapter
 from tasks.reads.block import Block, Bytes, Integers, Mask, Truths
 from tasks.reads.kernels.adapters import adapter_starts, tails_are
 from tasks.reads.kernels.overlap import pair_overlaps
@@ -22,6 +23,12 @@ LONGEST_INSERT = 512
 """Insert sizes of the histogram end here, as in fastp's report."""
 Adapter = Annotated[
     str, BeforeValidator(lambda text: str(text).upper()), Field(pattern="^[ACGTN]{4,64}$")
+]
+AUTO = "auto"
+AdapterOrAuto = Annotated[
+    str,
+    BeforeValidator(lambda text: AUTO if str(text).lower() == AUTO else str(text).upper()),
+    Field(pattern="^(auto|[ACGTN]{4,64})$"),
 ]
 
 
@@ -183,24 +190,44 @@ class TrimAdapterSequence(OnSegment):
     """
 
     action: Literal["TrimAdapterSequence"] = "TrimAdapterSequence"
-    adapter: Adapter = Field(title="Adapter", description="sequence of 4 to 64 bases")
+    adapter: AdapterOrAuto = Field(
+        title="Adapter",
+        description="sequence of 4 to 64 bases, or auto: found in the first reads of the input",
+    )
+    detection: Rule = Field(
+        "known",
+        title="Detection",
+        description="with auto: only known adapters, or fastp's rule, which makes guesses",
+    )
     min_match: int = Field(4, ge=1, title="Least match", description="bases, exclusive [nt]")
     max_indels: Literal[0, 1] = Field(
         1, title="Indels", description="inserted or missing bases, if 12 bases or more are there"
     )
 
     def build(self, around: Surroundings) -> Stage:
-        """Its stage."""
-        return _SequenceStage(self, segment_of(self.segment, around))
+        """Its stage; looks for the adapter if there is none."""
+        segment = segment_of(self.segment, around)
+        if self.adapter != AUTO:
+            return _SequenceStage(self, segment, self.adapter)
+        heads = around.head(segment) if around.head is not None else iter(())
+        found = find_adapter(heads, self.detection)
+        return _SequenceStage(self, segment, found.sequence, found)
 
 
 class _SequenceStage(Stage):
     """Counts what it cuts."""
 
-    def __init__(self, params: TrimAdapterSequence, segment: str) -> None:
+    def __init__(
+        self,
+        params: TrimAdapterSequence,
+        segment: str,
+        adapter: str,
+        found: FoundAdapter | None = None,
+    ) -> None:
         self._params = params
         self._segment = segment
-        self._adapter = letters(params.adapter)
+        self._adapter = letters(adapter)
+        self._found = found
 
     def account(self) -> Counter[str]:
         """A worker's counts."""
@@ -208,6 +235,8 @@ class _SequenceStage(Stage):
 
     def run(self, block: Block, account: Counter[str]) -> Block:
         """The block with shorter reads."""
+        if len(self._adapter) == 0:
+            return block
         params = self._params
         texts = block.segments[self._segment].sequence
         wanted = condition(block, params.if_tag)
@@ -226,6 +255,16 @@ class _SequenceStage(Stage):
         return trimmed(block, self._segment, np.zeros(len(block), np.int64), stop)
 
     def finish(self, accounts: Sequence[Counter[str]]) -> Mapping[str, Any]:
-        """Reads and bases that were cut."""
+        """Reads and bases that were cut, and what adapter was found if none was given."""
         total = sum(accounts, Counter[str]())
-        return {key: total[key] for key in ("trimmed", "trimmed_bases")}
+        report: dict[str, Any] = {key: total[key] for key in ("trimmed", "trimmed_bases")}
+        found = self._found
+        if found is not None:
+            report["detected"] = {
+                "segment": self._segment,
+                "adapter": found.sequence,
+                "name": found.name,
+                "reads_with_it": found.hits,
+                "reads_looked_at": found.reads,
+            }
+        return report

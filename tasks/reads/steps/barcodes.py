@@ -14,6 +14,7 @@ from tasks.reads.assembly import column, joined, stacked, where
 from tasks.reads.block import Block, Integers, Regions, Strings, Tag, Texts, Truths
 from tasks.reads.kernels.hashing import fingerprints
 from tasks.reads.kernels.search import find_nearest
+from tasks.reads.name_parts import EXPECTED, leads_elsewhere
 from tasks.reads.step import Stage, StepParams, Surroundings, TagGift, TagKind, TagUse
 from tasks.reads.steps.positions import molecule_of
 from tasks.reads.steps.sources import Label, tagged
@@ -220,6 +221,12 @@ class Demultiplex(StepParams):
         if self.barcodes is None:
             return []
         found = _table_problems(self.barcodes, around)
+        wrong = [name for name in self._names(around) if leads_elsewhere(name)]
+        if wrong:
+            found.append(
+                f"barcodes: invalid barcode name {wrong[0]!r}, which names files; "
+                f"expected {EXPECTED}"
+            )
         if self.output_unmatched is None:
             found.append(
                 "output_unmatched: must be set when demultiplexing by barcodes; "

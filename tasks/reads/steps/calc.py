@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, field_validator, model_validator
 
-from blocks.errors import InputError
 from tasks.reads.block import Block, Integers, Numbers, Reads, Texts
 from tasks.reads.kernels.counts import (
     Marks,
@@ -19,7 +18,7 @@ from tasks.reads.kernels.counts import (
 )
 from tasks.reads.step import Stage, Surroundings, TagGift
 from tasks.reads.steps.edit import Byte, OnSegments
-from tasks.reads.steps.targets import read_called, segments_of
+from tasks.reads.steps.targets import read_called, segments_of, wrong_read
 from tasks.reads.steps.validate import first_wrong, quality_marks
 
 Values = NDArray[np.float64]
@@ -245,10 +244,11 @@ def _require_phred33(block: Block, segment: str) -> None:
     quality = block.segments[segment].quality
     row = first_wrong(quality, quality_marks("Sanger"))
     if row >= 0:
-        raise InputError(
+        told = (
             f"{read_called(block, segment, row)}: CalcExpectedError requires PHRED+33 encoded "
             f"qualities, found {quality[row]!r}; expected bytes 33 to 126, or ConvertQuality before"
         )
+        raise wrong_read(block, segment, row, told)
 
 
 class CalcComplexity(Calc):

@@ -11,17 +11,19 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from tasks.reads.alphabet import IUPAC, misses
 from tasks.reads.assembly import cut
 from tasks.reads.block import Block, Bytes, Integers, Reads, Regions, Texts
-from tasks.reads.kernels.search import (
-    ANYWHERE,
-    LEFT,
-    RIGHT,
+from tasks.reads.kernels.runs import (
     find_longest_run,
     find_low_end,
     find_low_runs,
     find_low_start,
+    find_tail,
+)
+from tasks.reads.kernels.search import (
+    ANYWHERE,
+    LEFT,
+    RIGHT,
     find_pattern,
     find_suffix,
-    find_tail,
     find_with_gaps,
 )
 from tasks.reads.step import Stage, StepParams, Surroundings, TagGift

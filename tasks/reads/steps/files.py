@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 
 from tasks.reads.assembly import assemble, column, compact, holding, listed, repeated, where
 from tasks.reads.block import Block, Regions, Texts
+from tasks.reads.name_parts import NamePart
 from tasks.reads.step import Stage, Surroundings, TagUse
 from tasks.reads.steps.side_files import (
     ENDINGS,
@@ -38,7 +39,7 @@ class StoreTagsInTable(OwnFiles):
     """Write tags into a table: a line for each molecule, a column for each tag."""
 
     action: Literal["StoreTagsInTable"] = "StoreTagsInTable"
-    infix: str = Field("", title="Infix", description="part of the file's name")
+    infix: NamePart = Field("", title="Infix", description="part of the file's name")
     compression: Packing = Field("Uncompressed", title="Compression", description="of the file")
     region_separator: str = Field(
         "_", title="Region separator", description="between the texts of several regions"
@@ -240,7 +241,7 @@ class QuantifyTag(OwnFiles):
 
     action: Literal["QuantifyTag"] = "QuantifyTag"
     in_label: Label = Field(description="the tag")
-    infix: str = Field(title="Infix", description="part of the file's name")
+    infix: NamePart = Field(title="Infix", description="part of the file's name")
     region_separator: str = Field(
         "_", title="Region separator", description="between the texts of several regions"
     )

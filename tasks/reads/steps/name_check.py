@@ -1,15 +1,15 @@
 """Checks that the names of mates belong together."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
-from blocks.errors import InputError
-from tasks.reads.block import Block, Integers, Mask, Texts
-from tasks.reads.kernels.counts import count_differences, find_each
+from tasks.reads.block import Block, Integers, Texts
+from tasks.reads.kernels import names
+from tasks.reads.kernels.counts import find_each
 from tasks.reads.step import Stage
-from tasks.reads.steps.targets import read_called, shown
+from tasks.reads.steps.targets import read_called, shown, wrong_read
 
 
 @dataclass(eq=False)
@@ -37,43 +37,34 @@ class NameCheck(Stage):
 
     def _compare(self, block: Block, rows: Integers, first: str, other: str) -> None:
         one, two = (block.segments[name].name.take(rows) for name in (first, other))
-        lengths = []
-        for segment, name in ((first, one), (other, two)):
-            until = letters_before(name, self.end)
-            if self.required and (until < 0).any():
-                row = int(rows[np.flatnonzero(until < 0)[0]])
-                raise InputError(
-                    f"{self.action}: {read_called(block, segment, row)} has no {self.end!r} in "
-                    "its name; expected this readname_end_char in every name"
-                )
-            lengths.append(np.where(until < 0, name.length, until))
-        wrong = lengths[0] != lengths[1]
-        differing, place = (np.empty(len(rows), np.int64) for _ in range(2))
-        both = np.minimum(*lengths)
-        count_differences(one.buffer, one.start, both, two.buffer, two.start, differing, place)
-        wrong |= differing > self.tolerance
-        longer = _digits(one, place - 1, both) | _digits(one, place + 1, both)
-        wrong |= _digits(one, place, both) & _digits(two, place, both) & longer
-        if wrong.any():
-            self._refuse(block, int(rows[np.flatnonzero(wrong)[0]]), first, other)
+        end = names.WHOLE if self.end is None else ord(self.end)
+        found, why = names.first_unlike(
+            one.buffer, one.start, one.length, two.buffer, two.start, two.length,
+            end, self.required, self.tolerance,
+        )  # fmt: skip
+        if why == names.ALIKE:
+            return
+        row = int(rows[found])
+        if why == names.UNLIKE:
+            self._refuse(block, row, first, other)
+        segment = first if why == names.FIRST_WITHOUT_END else other
+        told = (
+            f"{self.action}: {read_called(block, segment, row)} has no {self.end!r} in "
+            "its name; expected this readname_end_char in every name"
+        )
+        raise wrong_read(block, segment, row, told)
 
-    def _refuse(self, block: Block, row: int, first: str, other: str) -> None:
+    def _refuse(self, block: Block, row: int, first: str, other: str) -> NoReturn:
         what = "mismatched read names"
         part = "" if self.end is None else f" up to {self.end!r}"
         mates = "names that differ in one letter at most, and not in a longer number,"
         same = mates if self.tolerance else "the same name"
-        names = " and ".join(
+        told = " and ".join(
             f"{shown(block.segments[name].name[row])} in {name}" for name in (first, other)
         )
         place = f"read {int(block.index[row]) + 1}"
-        raise InputError(f"{self.action}: {place}: {what} {names}; expected {same}{part}")
-
-
-def _digits(texts: Texts, at: Integers, length: Integers) -> Mask:
-    """Whether there is a digit at a place of each text; False outside of it; shape (n,)."""
-    there = (at >= 0) & (at < length)
-    byte = texts.buffer[np.where(there, texts.start + at, 0)]
-    return np.asarray(there & (byte >= ord("0")) & (byte <= ord("9")))
+        whole = f"{self.action}: {place}: {what} {told}; expected {same}{part}"
+        raise wrong_read(block, other, row, whole)
 
 
 def letters_before(texts: Texts, end: str | None) -> Integers:

@@ -1,11 +1,11 @@
 """Steps that take out regions at known places, or what a regular expression finds."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import numpy as np
-import regex
 from pydantic import AfterValidator, Field
 
 from tasks.parameters import Params
@@ -21,6 +21,9 @@ from tasks.reads.steps.sources import (
     strings_of,
     tagged,
 )
+
+if TYPE_CHECKING:
+    import regex
 
 RegionAnchor = Literal["Start", "End"]
 
@@ -192,11 +195,13 @@ def _glued(found: Sequence[_Found]) -> Strings:
     return Strings(assemble([where(there, each.text) for each in found]), there)
 
 
-REFERENCE = regex.compile(r"\$(?:\$|([0-9A-Za-z_]+)|\{([^}]*)\})")
+REFERENCE = re.compile(r"\$(?:\$|([0-9A-Za-z_]+)|\{([^}]*)\})")
 """A group in a replacement: $1, $name, ${name}; $$ is a dollar."""
 
 
 def _compiles(pattern: str) -> str:
+    import regex  # takes 50 ms, and few runs need it
+
     try:
         regex.compile(pattern.encode("utf-8"))
     except regex.error as error:
@@ -205,7 +210,7 @@ def _compiles(pattern: str) -> str:
 
 
 def _unmistakable(replacement: str) -> str:
-    if regex.search(r"\$\d+_", replacement):
+    if re.search(r"\$\d+_", replacement):
         raise ValueError(
             f"{replacement!r} holds a '$1_' style group reference, which would mean a group named "
             "'1_'; expected ${1}_"
@@ -240,6 +245,8 @@ class ExtractRegex(StepParams):
 
     def build(self, around: Surroundings) -> Stage:
         """Its stage."""
+        import regex
+
         source = Source.of(self.source)
         search = regex.compile(self.search.encode("utf-8")).search
         expand = expansion(self.replacement)

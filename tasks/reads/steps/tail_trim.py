@@ -43,7 +43,9 @@ class TrimPolyG(OnSegment):
         base = ord("G")
         one_base_tail(texts.buffer, texts.start, texts.length, base, self.min_length, stop)
         if self.only_two_colour:
-            stop = np.where(_begins(reads.name), stop, texts.length)
+            cut = np.flatnonzero(stop < texts.length)
+            other = cut[~_begins(reads.name.take(cut))]
+            stop[other] = texts.length[other]
         return stop
 
 

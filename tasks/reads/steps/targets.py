@@ -12,7 +12,7 @@ import numpy as np
 
 from blocks.errors import InputError
 from tasks.reads.block import Block, Mask, Numbers, Regions, Strings, Tag, Truths
-from tasks.reads.step import Surroundings, TagKind, TagUse
+from tasks.reads.step import ReadError, Surroundings, TagKind, TagUse
 
 ALL = "All"
 SHOWN = 200
@@ -127,6 +127,11 @@ def condition(block: Block, if_tag: str | None) -> Mask | None:
         return None
     truth = truth_of(block.tags[if_tag.removeprefix("!")])
     return ~truth if if_tag.startswith("!") else truth
+
+
+def wrong_read(block: Block, segment: str, row: int, told: str) -> ReadError:
+    """An error about a read, to which the engine adds its file and record."""
+    return ReadError(told, segment, int(block.index[row]))
 
 
 def read_called(block: Block, segment: str, row: int) -> str:

@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field, field_validator
 
-from blocks.errors import InputError
 from tasks.reads.block import Block, Integers, Numbers, Regions, Strings, Texts, Truths
 from tasks.reads.kernels.counts import Marks, first_unmarked
 from tasks.reads.step import SerialStage, Stage, StepParams, Surroundings, TagUse
@@ -23,6 +22,7 @@ from tasks.reads.steps.targets import (
     target_of,
     target_problems,
     target_uses,
+    wrong_read,
 )
 
 Stride = Annotated[
@@ -47,17 +47,18 @@ def require_quality(block: Block, segment: str, encoding: Encoding) -> None:
     """Check that all qualities of a segment are of an encoding.
 
     Raises:
-        InputError: The first that is not.
+        ReadError: The first that is not.
     """
     quality = block.segments[segment].quality
     row = first_wrong(quality, quality_marks(encoding))
     if row < 0:
         return
     low, high = limits(encoding)
-    raise InputError(
+    told = (
         f"{read_called(block, segment, row)}: quality {shown(quality[row])} is not {encoding}; "
         f"expected bytes {low} to {high} ({chr(low)} to {chr(high)})"
     )
+    raise wrong_read(block, segment, row, told)
 
 
 @dataclass(eq=False)
@@ -99,10 +100,11 @@ class SequenceCheck(Stage):
             sequence = block.segments[segment].sequence
             row = first_wrong(sequence, self.marks)
             if row >= 0:
-                raise InputError(
+                told = (
                     f"{read_called(block, segment, row)}: invalid base in sequence "
                     f"{shown(sequence[row])}; expected only {self.allowed}"
                 )
+                raise wrong_read(block, segment, row, told)
         return block
 
 
@@ -218,12 +220,14 @@ class LengthCheck(SerialStage[tuple[int, int, int] | None]):
         if length != self.expected or other >= 0:
             row = row if length != self.expected else other
             found = int(self._lengths(block, target_of(self.source))[row])
-            raise InputError(
+            segment = next(iter(block.segments))
+            told = (
                 "ValidateAllReadsSameLength: "
-                f"{read_called(block, next(iter(block.segments)), row)}: differing read lengths "
+                f"{read_called(block, segment, row)}: differing read lengths "
                 f"for source {self.source!r}: {found} here, {self.expected} before; "
                 "expected one length"
             )
+            raise wrong_read(block, segment, row, told)
         return block
 
 

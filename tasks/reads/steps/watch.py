@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from tasks.reads.block import Block
+from tasks.reads.name_parts import Ending, NamePart
 from tasks.reads.step import SerialStage, Stage, StepParams, Surroundings
 from tasks.reads.steps.side_files import ENDINGS, SUFFIXES, Kind, Packing, SideFile, check_level
 from tasks.reads.steps.sources import ALL, chosen_segments
@@ -18,9 +19,9 @@ class Inspect(StepParams):
 
     action: Literal["Inspect"] = "Inspect"
     n: int = Field(ge=0, title="Molecules", description="how many")
-    infix: str = Field(title="Infix", description="part of the file's name")
+    infix: NamePart = Field(title="Infix", description="part of the file's name")
     segment: str = Field(title="Segment", description="read1 …, or All, in turn")
-    suffix: str | None = Field(None, title="Suffix", description="of the file; empty: by format")
+    suffix: Ending | None = Field(None, title="Suffix", description="of the file; empty: by format")
     format: Kind = Field("Fastq", title="Format", description="of the file")
     compression: Packing = Field("Uncompressed", title="Compression", description="of the file")
     compression_level: int | None = Field(None, title="Level", description="empty: a fast one")
@@ -83,7 +84,7 @@ class Progress(StepParams):
 
     action: Literal["Progress"] = "Progress"
     n: int = Field(1_000_000, ge=1, title="Every", description="so many molecules")
-    output_infix: str | None = Field(
+    output_infix: NamePart | None = Field(
         None, title="Infix", description="of the file's name; empty: standard output"
     )
 

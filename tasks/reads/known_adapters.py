@@ -1,0 +1,129 @@
+"""Adapters that libraries are made with: what stands behind a short insert.
+
+Makers publish these sequences; the set is the one that fastp 0.23.2 looks for. Families that differ
+by their index are put together from parts.
+"""
+
+from collections.abc import Mapping
+
+P5_END = "GTGTAGATCTCGGTGGTCGCCGTATCATT"
+P7_END = "ATCTCGTATGCCGTCTTCTGCTTG"
+P7_START = "CAAGCAGAAGACGGCATACGAGAT"
+TRUSEQ = "GATCGGAAGAGCACACGTCTGAACTCCAGTCAC"
+SMALL_RNA = "TGGAATTCTCGGGTGCCAAGGAACTCCAGTCAC"
+MULTIPLEX = "AGATCGGAAGAGCGGTTCAGCAGGAATGCCGAG"
+SINGLE_PRIMER = "AATGATACGGCGACCACCGAGATCTACACTCTTTCCCTACACGACGCTCTTCCGATCT"
+
+ALONE = {
+    "AGATCGGAAGAGCACACGTCTGAACTCCAGTCA": "TruSeq, read 1",
+    "AGATCGGAAGAGCACACGTCTGAACTCCAGTCAC": "TruSeq, read 1",
+    f"A{TRUSEQ}ATCACG{P7_END}": "TruSeq, read 1, index 1",
+    TRUSEQ: "TruSeq, read 1, without its A",
+    "AGATCGGAAGAGCGTCGTGTAGGGAAAGAGTGT": "TruSeq, read 2",
+    "AGATCGGAAGAGCGTCGTGTAGGGAAAGAGTGTA": "TruSeq, read 2",
+    "AGATCGGAAGAGCGTCGTGTAGGGAAAGA" + P5_END: "TruSeq, read 2, to its end",
+    "AGATCGGAAGAGCGTCGTGTAGGGAAAGA" + P5_END + "AAAAAA": "PhiX, read 2",
+    "GATCGGAAGAGCGTCGTGTAGGGAAAGAGTGT": "TruSeq, read 2, without its A",
+    MULTIPLEX: "TruSeq 2, pairs",
+    MULTIPLEX[1:]: "TruSeq 2, pairs, without its A",
+    f"{MULTIPLEX}ACCG{P7_END}": "TruSeq 2, pairs, to its end",
+    f"{MULTIPLEX}ACCG{P7_END}AAA": "PhiX, read 1",
+    "AGATCGGAAGAGCTCGTATGCCGTCTTCTGCTTG": "TruSeq 2, single reads",
+    "GATCGGAAGAGCTCGTATGCCGTCTTCTGCTTG": "TruSeq 2, single reads, without its A",
+    "CTGTCTCTTATACACATCTCCGAGCCCACGAGAC": "Nextera, read 1",
+    "CTGTCTCTTATACACATCTCTGAGCGGGCTGGCAAGGC": "Nextera, read 1, older",
+    "CTGTCTCTTATACACATCTGACGCTGCCGACGA": "Nextera, read 2",
+    "CTGTCTCTTATACACATCTCTGATGGCGCGAGGGAGGC": "Nextera, read 2, older",
+    "CTGAGCGGGCTGGCAAGGCAGACCG" + P7_END: "Nextera, without barcode",
+    "CTGATGGCGCGAGGGAGGC" + P5_END: "Nextera, older P5 side",
+    "GTCTCGTGGGCTCGGAGATGTGTATAAGAGACAG": "Nextera, transposase of read 2",
+    "TCGTCGGCAGCGTCAGATGTGTATAAGAGACAG": "Nextera, transposase of read 1",
+    "GATCGTCGGACTGTAGAACTCTGAACGTGTAGA": "small RNA, read 2",
+    "TCGGACTGTAGAACTCTGAAC" + P5_END: "small RNA, P5 side",
+    "CGACAGGTTCAGAGTTCTACAGTCCGACGATC": "small RNA, sequencing primer",
+    "CCGACAGGTTCAGAGTTCTACAGTCCGACATG": "NlaIII expression, sequencing primer",
+    "AATGATACGGCGACCACCGACAGGTTCAGAGTTCTACAGTCCGA": "small RNA, PCR primer 2",
+    "AATGATACGGCGACCACCGAGATCTACACGTTCAGAGTTCTACAGTCCGA": "RNA, PCR primer",
+    "AAGTCGGAGGCCAAGCGGTCTTAGGAAGACAA": "MGI, read 1",
+    "AAGTCGGATCGTAGCCATGTCGTTCTGTGAGCCAAGGAGTTG": "MGI, read 2",
+    "ACACTCTTTCCCTACACGACGCTCTTCCGATCT": "TruSeq, sequencing primer of read 1",
+    "GTGACTGGAGTTCAGACGTGTGCTCTTCCGATCT": "TruSeq, sequencing primer of read 2",
+    "CGGTCTCGGCATTCCTGCTGAACCGCTCTTCCGATCT": "pairs, sequencing primer of read 2",
+    f"{P7_START}CGGTCTCGGCATTCCTGCTGAACCGCTCTTCCGATCT": "pairs, PCR primer 2",
+    "CAAGCAGAAGACGGCATACGAGCTCTTCCGATCT": "single reads, adapter 2",
+    SINGLE_PRIMER: "TruSeq, universal adapter",
+    f"{SINGLE_PRIMER}{MULTIPLEX}ACCG{P7_END}": "dimer of PCR primers",
+    f"{SINGLE_PRIMER}CAAGCAGAAGACGGCATACGAGCTCTTCCGATCT": "PCR primers",
+    "TTTTTTTTTTAATGATACGGCGACCACCGAGATCTACAC": "flow cell, P5",
+    "TTTTTTTTTTCAAGCAGAAGACGGCATACGA": "flow cell, P7",
+    "CTAATACGACTCACTATAGGGCAAGCAGTGGTATCAACGCAGAGT": "Clontech, universal primer",
+    "CTGCCCCGGGTTCCTCATTCTCTCAGCAGCATG": "SOLiD, adapter A",
+    "CCACTACGCCTCCGCTTTCCTCTCTATGGGCAGTCGGTGAT": "SOLiD, adapter B",
+}
+FAMILIES = (
+    (
+        "TruSeq, read 1", TRUSEQ, P7_END[1:],
+        "ACAGTGA ACTGATATA ACTGATA ACTTGAA AGTCAACAA AGTCAAC AGTTCCGTA AGTTCCG ATCACGA ATGTCAGAA "
+        "ATGTCAG ATTCCTTTA ATTCCTT CAGATCA CCACTCT CCGTCCCGA CCGTCCC CGATGTA CGTACGTAA CGTACGT "
+        "CTTGTAA GAGTGGATA GATCAGA GCCAATA GGCTACA GTCCGCACA GTCCGCA GTGAAACGA GTGAAAC GTGGCCTTA "
+        "GTGGCCT GTTTCGGAA GTTTCGG TAGCTTA TGACCAA TTAGGCA",
+    ),
+    (
+        "small RNA, read 1", SMALL_RNA, P7_END,
+        "ACAGTG ACTGAT ACTTGA AGTCAA AGTTCC ATCACG ATGAGC ATGTCA ATTCCT CAAAAG CAACTA CACCGG "
+        "CACGAT CACTCA CAGATC CAGGCG CATGGC CATTTT CCAACA CCGTCC CGATGT CGGAAT CGTACG CTAGCT "
+        "CTATAC CTCAGA CTTGTA GACGAC GAGTGG GATCAG GCCAAT GGCTAC GGTAGC GTAGAG GTCCGC GTGAAA "
+        "GTGGCC GTTTCG TAATCG TACAGC TAGCTT TATAAT TCATTC TCCCGA TCGAAG TCGGCA TGACCA TTAGGC",
+    ),
+    (
+        "small RNA, PCR primer", P7_START, "GTGACTGGAGTTCCTTGGCACCCGAGAATTCCA",
+        "AAAATG AAGCTA ACATCG AGCTAG AGGAAT ATCAGT ATCGTG ATTATA ATTCCG ATTGGC CACTGT CCACTC "
+        "CCGGTG CGAAAC CGATTA CGCCTG CGTACG CGTGAT CTCTAC CTGATC CTTCGA CTTTTG GAATGA GATCTG "
+        "GCCATG GCCTAA GCGGAC GCTACC GCTCAT GCTGTA GGAACT GGACGG GGCCAC GTAGCC GTATAG GTCGTC "
+        "TACAAG TAGTTG TCAAGT TCGGGA TCTGAG TGACAT TGAGTG TGCCGA TGGTCA TGTTGG TTGACT TTTCAC",
+    ),
+    (
+        "multiplexing, PCR primer", P7_START, "GTGACTGGAGTTC",
+        "AAGCTA ACATCG ATTGGC CACTGT CGTGAT CTGATC GATCTG GCCTAA GTAGCC TACAAG TCAAGT TGGTCA",
+    ),
+    (
+        "Nextera, P5 side", "GACGCTGCCGACGA", P5_END,
+        "ACTCTAGG AGAGGATA AGCTAGAA AGGCTTAG ATAGAGAG ATAGCCTT ATTAGACG CGGAGAGA CTAGTCGA "
+        "CTCCTTAC CTTAATAG GCGATCTA TAAGGCTC TACTCCTT TATGCAGT TCGCATAA TCTACTCT TCTTACGC",
+    ),
+    (
+        "Nextera, P7 side", "CCGAGCCCACGAGAC", P7_END,
+        "AAGAGGCA ACTCGCTA ACTGAGCG AGGCAGAA ATCTCAGG ATGCGCAG CAGAGAGG CCTAAGAC CGAGGCTG "
+        "CGATCAGT CGGAGCCT CGTACTAG CTCTCTAC GCGTAGTA GCTACGCT GCTCATGA GGACTCCT GGAGCTAC "
+        "GTAGAGGA TAAGGCGA TACGCTGC TAGCGCTC TAGGCATG TCCTGAGC TCGACGTC TGCAGCTA",
+    ),
+)  # fmt: skip
+"""Name, what stands in front of the index and behind it, and the indices."""
+
+
+def _known() -> Mapping[str, str]:
+    found = dict(ALONE)
+    for name, front, back, indices in FAMILIES:
+        found |= {f"{front}{index}{back}": f"{name}, with index" for index in indices.split()}
+    return dict(sorted(found.items()))
+
+
+KNOWN = _known()
+"""Sequence -> name, in alphabetical order."""
+SMALL_RNA_STEM = "TGGAATTCTCGGGTGCCAAGG"
+"""What fastp does not look for: short enough for reads of 50 bases, and for any index."""
+
+
+def _stems() -> Mapping[str, str]:
+    """Those of which no other is the beginning, with the base in front of the insert's end."""
+    every = {SMALL_RNA_STEM: "small RNA, read 1", **KNOWN}
+    return {
+        one: name
+        for one, name in sorted(every.items())
+        if not one.startswith(TRUSEQ[:12])
+        and not any(one.startswith(other) for other in every if other != one)
+    }
+
+
+STEMS = _stems()
+"""One for each kind of library: longer ones, with an index in them, are found by their beginning."""

@@ -1,0 +1,43 @@
+"""Files that are open for writing: no more at once than the system allows."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+MOST_OPEN = 200
+"""Files that are open at once; others are opened again when more is to be written."""
+
+
+class OpenFiles:
+    """Files by their paths; the one that was not written to for longest is closed first."""
+
+    def __init__(self) -> None:
+        self._open: OrderedDict[Path, BinaryIO] = OrderedDict()
+
+    def write(self, path: Path, parts: Sequence[bytes | memoryview], begun: bool) -> None:
+        """Append to a file; `begun`: it was written to before."""
+        handle = self._open.get(path)
+        if handle is None:
+            if len(self._open) >= MOST_OPEN:
+                self._open.popitem(last=False)[1].close()
+            handle = path.open("ab" if begun else "wb")
+            self._open[path] = handle
+        self._open.move_to_end(path)
+        for part in parts:
+            handle.write(part)
+
+    def close(self, path: Path) -> None:
+        """Let go of a file that is whole."""
+        handle = self._open.pop(path, None)
+        if handle is not None:
+            handle.close()
+
+    def drop(self) -> None:
+        """Close all, whatever state they are in."""
+        while self._open:
+            _, handle = self._open.popitem()
+            try:
+                handle.close()
+            except OSError:  # the disk is full: that was told already
+                continue
