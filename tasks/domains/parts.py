@@ -17,10 +17,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
 
-from blocks.errors import InputError
+from blocks.errors import InputError, SeqloomError, ToolError
 from tasks.parameters import Record
 
 PART = "PART.json"
+FULL = 1 << 20
+"""A disk with less room than this [bytes] is why a program failed: some say so, others crash."""
 
 
 class PartContent(Record):
@@ -40,6 +42,9 @@ def part_folder(folder: Path) -> Iterator[Path]:
     """A folder to fill, which gets its name when the block ends well.
 
     One build at a time fills a part: the lock of the cached task sees to it.
+
+    Raises:
+        SeqloomError: A program failed, and the disk is full.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     for left in folder.parent.glob(f".{folder.name}.*"):  # by a build that was killed
@@ -51,6 +56,11 @@ def part_folder(folder: Path) -> Iterator[Path]:
             shutil.rmtree(folder)
         partial.chmod(0o755)
         partial.rename(folder)
+    except ToolError as error:
+        if (free := shutil.disk_usage(partial).free) >= FULL:
+            raise
+        told = f"the disk is full ({free} bytes left); expected room for what {error.tool}"
+        raise SeqloomError(f"{folder}: {told} writes") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from prefect import Task
 from prefect.futures import PrefectFuture
 
+from blocks.storage import writable
 from tasks.domains import hhsuite_building, profile_building, reference_parts
 from tasks.domains.part_jobs import (
     BlastJob,
@@ -65,14 +66,16 @@ class ReferenceResult(Record):
 @external_tool(*TABLES)
 def make_tables(job: TablesJob) -> PartContent:
     """Read and check the inputs; write tables and sequences."""
-    return reference_parts.build_tables(Path(job.folder), job.content())
+    with writable(job.folder):
+        return reference_parts.build_tables(Path(job.folder), job.content())
 
 
 @external_tool(*BLAST)
 def make_blast(job: BlastJob) -> PartContent:
     """Make a BLAST database of the domains or the chains."""
     fasta = Path(job.tables, f"{job.kind}.fasta")
-    return reference_parts.build_blast(Path(job.folder), fasta, job.kind, job.time_limit_s)
+    with writable(job.folder):
+        return reference_parts.build_blast(Path(job.folder), fasta, job.kind, job.time_limit_s)
 
 
 @external_tool(*PROFILES)
@@ -81,15 +84,16 @@ def make_profiles(job: ProfilesJob) -> PartContent:
     tables = Path(job.tables)
     own = [tables / "domains.fasta", tables / "chains.fasta"]
     universe = [Path(path) for path in job.searched] or [p for p in own if p.stat().st_size]
-    content = profile_building.build_profiles(
-        Path(job.folder),
-        _sequences(tables / "domains.fasta"),
-        universe,
-        params=job.params,
-        settings=job.settings,
-        threads=job.threads,
-        time_limit_s=job.time_limit_s,
-    )
+    with writable(job.folder):
+        content = profile_building.build_profiles(
+            Path(job.folder),
+            _sequences(tables / "domains.fasta"),
+            universe,
+            params=job.params,
+            settings=job.settings,
+            threads=job.threads,
+            time_limit_s=job.time_limit_s,
+        )
     run_logger().info("alignments: %s", _told(content))
     return content
 
@@ -98,15 +102,16 @@ def make_profiles(job: ProfilesJob) -> PartContent:
 def make_hhsuite(job: HhsuiteJob) -> PartContent:
     """Put the HH-suite database together, and search it once."""
     sequences = _sequences(Path(job.profiles.tables) / "domains.fasta")
-    content = hhsuite_building.build_hhsuite(
-        Path(job.folder),
-        Path(job.profiles.folder),
-        {name: len(sequence) for name, sequence in sequences.items()},
-        params=job.params,
-        settings=job.settings,
-        threads=job.profiles.threads,
-        time_limit_s=job.profiles.time_limit_s,
-    )
+    with writable(job.folder):
+        content = hhsuite_building.build_hhsuite(
+            Path(job.folder),
+            Path(job.profiles.folder),
+            {name: len(sequence) for name, sequence in sequences.items()},
+            params=job.params,
+            settings=job.settings,
+            threads=job.profiles.threads,
+            time_limit_s=job.profiles.time_limit_s,
+        )
     run_logger().info("HH-suite database: %s", _told(content))
     return content
 
@@ -222,7 +227,8 @@ def assemble(jobs: ReferenceJobs, params: ReferenceParams) -> str:
         notes=tables.notes,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    return str(reference_parts.assemble(Path(jobs.place), parts, manifest, identity))
+    with writable(jobs.place):
+        return str(reference_parts.assemble(Path(jobs.place), parts, manifest, identity))
 
 
 def result_of(folder: str, params: ReferenceParams, made: dict[str, bool]) -> ReferenceResult:
