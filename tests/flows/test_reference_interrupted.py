@@ -51,7 +51,8 @@ def hanging(folder: Path, monkeypatch, name: str) -> Path:
     script, pid = folder / "bin" / name, folder / "pid"
     script.parent.mkdir()
     script.write_text(
-        f'#!/bin/sh\n[ $# -ge {least} ] && mkdir {folder}/once || exec {real} "$@"\n{real} "$@" > {folder}/log 2>&1\n'
+        f'#!/bin/sh\n[ $# -ge {least} ] && mkdir {folder}/once || exec {real} "$@"\n'
+        f'{real} "$@" > {folder}/log 2>&1\n'
         f'for one in "$@"; do [ "$before" = -out ] && out="$one"; before="$one"; done\n'
         f"{spoil}\necho $$ > {pid}.new\nmv {pid}.new {pid}\n"
         "exec sleep 600\n"
