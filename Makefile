@@ -26,7 +26,7 @@ check: .venv/ready ## format, lint, types, import rules
 	.venv/bin/lint-imports
 
 test: .venv/ready ## every test, with real programs and servers
-	@sh deployments/setup.sh packages mmseqs2 postgresql chromium fastp
+	@sh deployments/setup.sh packages mmseqs2 ncbi-blast+ hhsuite postgresql chromium fastp
 	$(PYTHON) -m pytest
 
 test-fast: .venv/ready ## without Prefect servers and programs

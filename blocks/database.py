@@ -1,8 +1,9 @@
 """The database of an installation: an SQLite file, or a PostgreSQL server.
 
-It holds the run ledger and the prediction store. `engine()` hands out one engine per URL and
-process, with the tables at the version of this code. All statements go through `reading` and
-`writing`, which say in one line what is wrong with a database, and never show its password.
+It holds the run ledger, the prediction store, the states of batches and what searches found.
+`engine()` hands out one engine per URL and process, with the tables at the version of this code.
+All statements go through `reading` and `writing`, which say in one line what is wrong with a
+database, and never show its password.
 """
 
 import os

@@ -34,18 +34,16 @@ from blocks import processes
 from blocks.cancellation import run_is_cancelled
 from blocks.errors import InputError, ToolError
 from blocks.program_output import Output
-
-PACKAGES = {
-    "mmseqs": "mmseqs2",
-    "blastp": "ncbi-blast+",
-    "hhsearch": "hhsuite",
-}
-"""Debian package of each program that Seqloom runs."""
+from blocks.program_places import find_program, not_found
 
 VERSION_ARGV: dict[str, tuple[str, ...]] = {
     "mmseqs": ("version",),
     "blastp": ("-version",),
+    "makeblastdb": ("-version",),
     "hhsearch": ("-h",),
+    "hhblits": ("-h",),
+    "hhmake": ("-h",),
+    "ffindex_build": ("-v",),
 }
 """How programs are asked for their version where it is not `--version`."""
 
@@ -85,12 +83,6 @@ class ProgramRun:
     """Exit status; 128 + n when signal n ended the program."""
     truncated: bool
     """True where a stream was longer than `max_output_bytes`; its beginning was kept."""
-
-
-def find_program(name: str) -> Path | None:
-    """Absolute path of a program on PATH, None where it is not installed."""
-    found = shutil.which(name)
-    return None if found is None else Path(found).absolute()
 
 
 def run_program(
@@ -142,7 +134,7 @@ def program_version(name: str, argv: Sequence[str] | None = None, pattern: str =
     """
     path = find_program(name)
     if path is None:
-        raise _not_found(name)
+        raise not_found(name)
     asked = tuple(argv) if argv is not None else VERSION_ARGV.get(path.name, ("--version",))
     return _version_of(path, path.stat().st_mtime_ns, asked, pattern)
 
@@ -168,12 +160,6 @@ def _run_log() -> Callable[[str], None]:
     except MissingContextError:
         return functools.partial(logging.getLogger("seqloom").info, "%s")
     return functools.partial(logger.info, "%s")
-
-
-def _not_found(name: str) -> InputError:
-    package = PACKAGES.get(Path(name).name)
-    remedy = f"; install it: sudo apt-get install {package}" if package else ""
-    return InputError(f"{name}: no such program; expected it on PATH{remedy}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +197,7 @@ class _Call:
             raise InputError(f"{words[0]}: working directory {cwd} not found; expected a folder")
         path = shutil.which(words[0], path=variables.get("PATH"))
         if path is None:
-            raise _not_found(words[0])
+            raise not_found(words[0])
         return cls(
             argv=words,
             script="exec " + shlex.join([str(Path(path).absolute()), *words[1:]]),

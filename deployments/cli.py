@@ -5,6 +5,7 @@
     seqloom parameters design p.yaml    the same file for `prefect deployment run --params -`
     seqloom runs                        list runs; `runs show RUN`, `runs compare RUN RUN`
     seqloom reads process cfg.toml      FASTQ processing; `seqloom reads --help` for the rest
+    seqloom domains status BATCH        how far a batch of proteins is; `domains failed BATCH`
     seqloom doctor                      what is installed, what is missing, how to mend it
 
 Exit status: 0 done, 1 something failed, 2 wrong input or parameters, 3 done but items failed.
@@ -12,7 +13,6 @@ Prefect is imported only by the commands that need it: `--help` answers at once.
 """
 
 import json
-import os
 import sys
 from functools import partial
 from importlib.metadata import version
@@ -24,7 +24,9 @@ from cyclopts.exceptions import UnusedCliTokensError
 from cyclopts.validators import Number
 
 from blocks.errors import InputError, InputProblems, SeqloomError
+from deployments.domains_cli import domains_app
 from deployments.reads_cli import reads_app
+from deployments.surroundings import prepare_environment
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 FAILED, WRONG_INPUT, ITEMS_FAILED = 1, 2, 3
-STATE = Path(".seqloom")
 
 app = App(
     name="seqloom",
@@ -43,6 +44,7 @@ app = App(
 runs_app = App(name="runs", help="Runs of all pipelines, from the ledger.")
 app.command(runs_app)
 app.command(reads_app)
+app.command(domains_app)
 
 AsJson = Annotated[
     bool,
@@ -83,7 +85,7 @@ def run(pipeline: Pipeline, parameters: ParameterFile, /, *, as_json: AsJson = F
     else:
         shown = {name: value for name, value in content.items() if isinstance(value, str | int)}
         _print("\n".join(f"{name:<10} {value}" for name, value in shown.items() if value != ""))
-    return ITEMS_FAILED if content.get("failed") else 0
+    return ITEMS_FAILED if content.get("failed") or content.get("refused") else 0
 
 
 @app.command(name="parameters")
@@ -106,7 +108,7 @@ def runs(
     from blocks import ledger
     from deployments.listing import runs_text
 
-    _prepare_environment()
+    prepare_environment()
     ledger.reconcile()
     found = ledger.runs(pipeline=pipeline, status=status, limit=limit)
     _print(_json([one.model_dump(mode="json") for one in found]) if as_json else runs_text(found))
@@ -119,7 +121,7 @@ def show(run: RunKey, /, *, as_json: AsJson = False) -> int:
     from blocks import ledger
     from deployments.listing import run_text
 
-    _prepare_environment()
+    prepare_environment()
     ledger.reconcile()
     found = ledger.run(run)
     _print(_json(found.model_dump(mode="json")) if as_json else run_text(found))
@@ -132,7 +134,7 @@ def compare(old: RunKey, new: RunKey, /, *, as_json: AsJson = False) -> int:
     from blocks import ledger
     from deployments.listing import compared_text
 
-    _prepare_environment()
+    prepare_environment()
     found = ledger.compare(old, new)
     _print(_json(found.model_dump(mode="json")) if as_json else compared_text(found))
     return 0
@@ -143,7 +145,7 @@ def doctor(*, as_json: AsJson = False) -> int:
     """Check programs, storage, database and server, and say how to mend what is wrong."""
     from deployments.doctor import checks, checks_json, format_checks, healthy
 
-    _prepare_environment()
+    prepare_environment()
     found = checks()
     _print(checks_json(found) if as_json else format_checks(found))
     return 0 if healthy(found) else FAILED
@@ -171,7 +173,7 @@ def _asked_for(name: str, path: Path) -> "tuple[ModuleType, BaseModel]":
 
     _check_pipeline(name)
     content = read_parameters(path)
-    _prepare_environment()
+    prepare_environment()
     module = import_module(f"flows.{name}")
     return module, _validated(module, name, str(path), content)
 
@@ -232,25 +234,6 @@ def _usage(error: CycloptsError) -> str:
             return f"{' '.join(tokens or [])}: not understood; expected nothing more"
         case _:
             return " ".join(str(error).split()).rstrip(".")
-
-
-def _prepare_environment() -> None:
-    """Keep Prefect's files in the project; speak to the server of `make serve` where it runs."""
-    from deployments.local import environment, serving
-
-    defaults = {
-        "PREFECT_HOME": str((STATE / "prefect").absolute()),
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "300",
-        "DO_NOT_TRACK": "1",
-    }
-    served = serving(STATE.absolute()) if "PREFECT_API_URL" not in os.environ else None
-    if served is not None:
-        own = environment(served.folder, served.url)
-        defaults |= {k: v for k, v in own.items() if k.startswith(("PREFECT_", "SEQLOOM_"))}
-    for name, value in defaults.items():
-        os.environ.setdefault(name, value)
-    Path(os.environ["PREFECT_HOME"]).mkdir(parents=True, exist_ok=True)
 
 
 if __name__ == "__main__":

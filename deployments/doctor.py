@@ -12,13 +12,19 @@ import time
 from contextvars import copy_context
 from dataclasses import asdict, replace
 
-from blocks.programs import PACKAGES
+from blocks.program_places import PACKAGES
 from deployments import looks, server_looks
 from deployments.local import POOL
 from deployments.looks import Check, Look
 
 PROGRAMS = {
-    "mmseqs": "clustering of very many sequences; without it, a slower one in Python",
+    "mmseqs": "clustering of very many sequences, profiles of a reference; else slower, in Python",
+    "blastp": "finding domains; without it, slower, by phmmer in Python",
+    "makeblastdb": "building a reference of domains with BLAST databases",
+    "hhsearch": "finding remote domains, mode FULL",
+    "hhmake": "building a reference of domains for HHsearch",
+    "ffindex_build": "building a reference of domains for HHsearch",
+    "cstranslate": "building a reference of domains for HHblits",
 }
 """What each program is for; all of them are optional."""
 

@@ -14,13 +14,16 @@ from pathlib import Path
 from blocks.biolm_credentials import environment_connection
 from blocks.errors import SeqloomError
 from blocks.masking import one_line
-from blocks.programs import find_program, program_version
+from blocks.program_places import find_program
+from blocks.programs import program_version
 from blocks.settings import settings
 
 MIN_PYTHON = (3, 11)
 MIN_PREFECT = (3, 8, 8)
 NEXT_PREFECT = (4,)
 MIN_FREE_GB = 2.0
+WITHOUT_VERSION = {"cstranslate"}
+"""Programs that do not tell it."""
 MAX_FOUND = 300
 """Characters of an error that are shown."""
 
@@ -96,6 +99,8 @@ def look_program(failed: Check) -> Check:
     path = find_program(failed.name)
     if path is None:
         return replace(failed, found="not on PATH")
+    if failed.name in WITHOUT_VERSION:
+        return fine(failed, str(path))
     return fine(failed, f"{program_version(failed.name)} at {path}")
 
 

@@ -7,7 +7,8 @@ from difflib import get_close_matches
 
 from blocks.biolm import connection_of
 from blocks.errors import InputError, InputProblems, Problem
-from blocks.programs import find_program, program_version
+from blocks.program_places import find_program
+from blocks.programs import program_version
 from blocks.settings import settings
 from blocks.storage import FileRef, refer
 from tasks import dag

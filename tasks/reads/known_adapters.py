@@ -126,4 +126,4 @@ def _stems() -> Mapping[str, str]:
 
 
 STEMS = _stems()
-"""One for each kind of library: longer ones, with an index in them, are found by their beginning."""
+"""One for each kind of library: longer ones, with an index, are found by their beginning."""

@@ -37,8 +37,11 @@ class Section:
             )
 
 
-def page(title: str, subtitle: str, sections: Sequence[Section]) -> str:
+def page(title: str, subtitle: str, sections: Sequence[Section], parts: Sequence[str] = ()) -> str:
     """The whole HTML document.
+
+    Args:
+        parts: Templates whose style and script the sections need besides the plain ones.
 
     Raises:
         InputError: Two sections have the same anchor.
@@ -46,8 +49,8 @@ def page(title: str, subtitle: str, sections: Sequence[Section]) -> str:
     anchors = [section.anchor for section in sections]
     if twice := sorted({anchor for anchor in anchors if anchors.count(anchor) > 1}):
         raise InputError(f"page {title!r}: anchor {twice[0]!r} used twice; expected it once")
-    style = rendered("page.css.j2")
-    script = rendered("page.js.j2")
+    style = "".join(rendered(f"{name}.css.j2") for name in ("page", *parts))
+    script = "".join(rendered(f"{name}.js.j2") for name in ("page", *parts))
     return rendered(
         "page.html.j2",
         title=title,

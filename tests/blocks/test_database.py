@@ -12,7 +12,14 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from blocks import database, kept_answers, ledger, prediction_tables
+from blocks import (
+    batch_tables,
+    database,
+    evidence_store,
+    kept_answers,
+    ledger,
+    prediction_tables,
+)
 from blocks.database import METADATA, SCHEMA, VERSION_TABLE, reading, writing
 from blocks.errors import InputError, ServiceError
 
@@ -34,8 +41,13 @@ def start_run(url: str) -> str:
 
 
 def test_the_tables_made_are_the_tables_declared(engine: sa.Engine) -> None:
-    assert prediction_tables.PREDICTIONS.metadata is METADATA
-    assert kept_answers.ANSWERS.metadata is METADATA
+    for table in (
+        prediction_tables.PREDICTIONS,
+        batch_tables.ITEMS,
+        evidence_store.SEARCHES,
+        kept_answers.ANSWERS,
+    ):
+        assert table.metadata is METADATA
     with reading(engine) as connection:
         context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
         assert compare_metadata(context, METADATA) == []
@@ -98,7 +110,9 @@ def test_a_database_of_a_newer_version_is_refused(url: str) -> None:
         connection.execute(sa.text("UPDATE seqloom_version SET version_num = '9999'"))
     database.close_connections()
 
-    with pytest.raises(InputError, match=r"have version 9999, newer than 0003.*expected") as caught:
+    with pytest.raises(
+        InputError, match=rf"have version 9999, newer than {SCHEMA}.*expected"
+    ) as caught:
         database.engine(url)
 
     assert "\n" not in str(caught.value)

@@ -18,6 +18,8 @@ COMMANDS: tuple[list[str], ...] = (
     ["runs"],
     ["runs", "show"],
     ["runs", "compare"],
+    ["domains"],
+    ["domains", "status"],
     ["doctor"],
 )
 LOADED = "import sys; from deployments.cli import main; main({}); print('prefect' in sys.modules)"

@@ -70,7 +70,8 @@ def prefect_server(answers: dict[str, object]) -> Iterator[str]:
 def test_a_fresh_folder_is_healthy_and_told_what_is_missing(place):
     found = checks()
     assert [check.name for check in found if not check.ok] == [
-        *("mmseqs", "BioLM"),
+        *("mmseqs", "blastp", "makeblastdb", "hhsearch", "hhmake", "ffindex_build", "cstranslate"),
+        "BioLM",
         *("Prefect server", "workers"),
     ]
     assert healthy(found)

@@ -1,0 +1,265 @@
+"""Candidates that propose the same domain, as one: surer, and with the ends most would give it.
+
+The probability that a candidate is right has two factors, which depend on different things: that
+protein and reference are related at all (E-value, identity, ...), and, if they are, that the ends
+are those of the domain (coverage, room left in the protein, ...).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import log
+from typing import NamedTuple
+
+from tasks.domains.calibration import Calibration
+from tasks.domains.candidates import Candidate
+from tasks.domains.properties import ends_properties, relation_properties
+from tasks.domains.ranges import Segments, overlap, size
+
+SAME = 0.6
+"""Candidates of one homology class propose one domain from this IoU on."""
+LEAST = 0.02
+"""Candidates that are less likely right than this are left out."""
+SHARED = 0.5
+"""Candidates that share this much of the smaller one tell of the same residues."""
+CONFLICT = 0.3
+"""Proposals that share this much of the smaller one compete."""
+
+
+KNOWN = 0.98
+"""Least probability of a domain that is the reference's own: it is not found anew."""
+EXTENDED_HALF = 8.0
+"""An end that was moved by so many residues has half the weight of an aligned one [aa]."""
+
+
+class Scored(NamedTuple):
+    """A candidate and what speaks for it."""
+
+    probability: float
+    """Of being right: the product of the next two."""
+    related: float
+    """Probability of being of the protein's homology class there."""
+    ends: float
+    """Probability that the ends are right, if it is."""
+    candidate: Candidate
+
+
+@dataclass(slots=True)
+class Proposal:
+    """Candidates of one homology class that agree on a domain; the best first.
+
+    The best is the protein's own domain where the reference has it, otherwise the likeliest.
+    """
+
+    members: list[Scored]
+    homology: object
+    segments: Segments
+    aligned: Segments
+    related: float = 0.0
+    """Of the member that is most likely related."""
+    kin: float = 0.0
+    """Expected number of further domains of the reference that are related to these residues."""
+    conflict: float = 0.0
+    """Probability that something of another class is related to these residues."""
+    agreement: float = 0.0
+    """Expected number of right members besides the best, one per domain of the reference."""
+    rivalry: float = 0.0
+    """Probability of the best proposal of the same class with other ends."""
+    spread: float = 0.0
+    """Mean distance of the members' ends from the consensus, of its length."""
+    probability: float = 0.0
+    """Of being right, seen alone."""
+    confidence: float = 0.0
+    """The same, seen beside the other domains of the protein; 0 unless it was chosen."""
+
+    @property
+    def best(self) -> Candidate:
+        """The best member."""
+        return self.members[0].candidate
+
+
+def scored(candidate: Candidate, length: int, calibration: Calibration) -> Scored:
+    """A candidate of a protein of that length with its probabilities."""
+    cards = calibration.cards
+    kind = candidate.kind
+    related = cards[f"{kind} related"].probability(relation_properties(candidate))
+    if related < LEAST:
+        return Scored(0.0, related, 0.0, candidate)
+    ends = cards[f"{kind} ends"].probability(ends_properties(candidate, length))
+    return Scored(related * ends, related, ends, candidate)
+
+
+def proposals_of(
+    candidates: Sequence[Candidate], length: int, homology_level: int, calibration: Calibration
+) -> list[Proposal]:
+    """The proposals of a protein, those that begin first first."""
+    weighed = [scored(one, length, calibration) for one in candidates]
+    weighed = [one for one in weighed if one.probability >= LEAST]
+    weighed.sort(key=_best)
+    proposals = []
+    for group in _by_class(weighed, homology_level):
+        proposals += group
+        for proposal in group:
+            _gather_kin(proposal, group)
+            _agree(proposal)
+    _compete(proposals)
+    related, ends = calibration.cards["domain related"], calibration.cards["domain ends"]
+    for proposal in proposals:
+        proposal.probability = related.probability(proposal_relation(proposal)) * ends.probability(
+            proposal_ends(proposal, length)
+        )
+        if proposal.best.is_known:
+            proposal.probability = max(proposal.probability, KNOWN)
+    proposals.sort(key=_place)
+    return proposals
+
+
+def _best(one: Scored) -> tuple[object, ...]:
+    candidate = one.candidate
+    return (
+        not candidate.is_known,
+        -one.probability,
+        candidate.segments,
+        candidate.domain_id,
+        candidate.kind,
+        candidate.hit[1:6],
+    )
+
+
+def _place(proposal: Proposal) -> tuple[object, ...]:
+    return proposal.segments, -proposal.probability, proposal.best.domain_id
+
+
+def homology_of(candidate: Candidate, level: int) -> object:
+    """What candidates must share to be of one class; those of unknown class only themselves."""
+    lineage = candidate.lineage
+    return lineage[level] if len(lineage) > level else (candidate.domain_id, *lineage)
+
+
+def _by_class(weighed: Sequence[Scored], level: int) -> list[list[Proposal]]:
+    """The candidates in proposals, the proposals of one class together."""
+    by_class: dict[object, list[Proposal]] = {}
+    for one in weighed:
+        homology = homology_of(one.candidate, level)
+        segments = one.candidate.segments
+        residues = size(segments)
+        found, best = None, SAME
+        same_class = by_class.setdefault(homology, [])
+        for proposal in same_class:
+            shared = overlap(proposal.segments, segments)
+            if not shared:
+                continue
+            share = shared / (size(proposal.segments) + residues - shared)
+            if share > best or (share == best and found is None):
+                found, best = proposal, share
+        if found is None:
+            same_class.append(Proposal([one], homology, segments, one.candidate.aligned))
+        else:
+            found.members.append(one)
+    return list(by_class.values())
+
+
+def _gather_kin(proposal: Proposal, same_class: Sequence[Proposal]) -> None:
+    """How likely the residues are related to the class, and to how many domains of it."""
+    by_domain: dict[str, float] = {}
+    for other in same_class:
+        smaller = min(size(proposal.segments), size(other.segments))
+        if overlap(proposal.segments, other.segments) < SHARED * smaller:
+            continue
+        for one in other.members:
+            domain = one.candidate.domain_id
+            by_domain[domain] = max(by_domain.get(domain, 0.0), one.related)
+    proposal.related = max(by_domain.values())
+    proposal.kin = sum(by_domain.values()) - proposal.related
+
+
+def _agree(proposal: Proposal) -> None:
+    """Agreement, and the ends that weigh most, of a proposal's members."""
+    by_domain: dict[str, float] = {}
+    for one in proposal.members:
+        by_domain.setdefault(one.candidate.domain_id, one.probability)
+    proposal.agreement = sum(by_domain.values()) - proposal.members[0].probability
+    segments = proposal.segments
+    alike = [one for one in proposal.members if len(one.candidate.segments) == len(segments)]
+    if len(alike) == 1 or proposal.best.is_known:
+        return
+    start = _weighted_median(
+        [
+            (one.candidate.segments[0][0], _end_weight(one, one.candidate.extended_start))
+            for one in alike
+        ]
+    )
+    end = _weighted_median(
+        [
+            (one.candidate.segments[-1][1], _end_weight(one, one.candidate.extended_end))
+            for one in alike
+        ]
+    )
+    if len(segments) == 1:
+        proposal.segments = ((start, end),)
+    elif start < segments[0][1] and end > segments[-1][0]:
+        proposal.segments = ((start, segments[0][1]), *segments[1:-1], (segments[-1][0], end))
+    first, last = proposal.segments[0][0], proposal.segments[-1][1]
+    total = away = 0.0
+    for one in alike:
+        weight = one.probability * one.probability
+        other = one.candidate.segments
+        total += weight
+        away += weight * (abs(other[0][0] - first) + abs(other[-1][1] - last))
+    proposal.spread = away / total / max(last - first, 1)
+
+
+def _end_weight(one: Scored, extended: int) -> float:
+    """Weight of an alignment for where an end is: the more of it is aligned, the more."""
+    return one.probability * one.probability / (1 + extended / EXTENDED_HALF)
+
+
+def _weighted_median(values: list[tuple[int, float]]) -> int:
+    values.sort()
+    half = sum(weight for _, weight in values) / 2
+    for value, weight in values:
+        half -= weight
+        if half <= 0:
+            return value
+    return values[-1][0]
+
+
+def _compete(proposals: Sequence[Proposal]) -> None:
+    sizes = [size(one.segments) for one in proposals]
+    for i, one in enumerate(proposals):
+        for j in range(i):
+            other = proposals[j]
+            shared = overlap(one.segments, other.segments)
+            if not shared or shared < CONFLICT * min(sizes[i], sizes[j]):
+                continue
+            if one.homology == other.homology:
+                one.rivalry = max(one.rivalry, other.members[0].probability)
+                other.rivalry = max(other.rivalry, one.members[0].probability)
+            else:
+                one.conflict = max(one.conflict, other.related)
+                other.conflict = max(other.conflict, one.related)
+
+
+def log_odds(probability: float) -> float:
+    """Logarithm of the odds; finite for 0 and 1, too."""
+    bounded = min(max(probability, 1e-6), 1 - 1e-6)
+    return log(bounded / (1 - bounded))
+
+
+def proposal_relation(proposal: Proposal) -> tuple[float, ...]:
+    """The values of DOMAIN_RELATION of a proposal."""
+    return log_odds(proposal.related), proposal.kin, proposal.conflict
+
+
+def proposal_ends(proposal: Proposal, length: int) -> tuple[float, ...]:
+    """The values of DOMAIN_ENDS of a proposal in a protein of that length."""
+    residues = size(proposal.segments)
+    return (
+        log_odds(proposal.members[0].ends),
+        proposal.agreement,
+        proposal.rivalry,
+        proposal.spread,
+        length - residues,
+        residues,
+        len(proposal.segments),
+        proposal.conflict,
+    )

@@ -1,0 +1,238 @@
+"""What a run over domains will do, and all that can be wrong with it before it begins."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, cast
+
+import pandas as pd
+from prefect import Task
+
+from blocks.batch_items import find_batch
+from blocks.database import engine
+from blocks.errors import InputError, InputProblems, Problem
+from blocks.settings import settings
+from blocks.storage import FileRef, filesystem_of, iter_table, open_uri, refer
+from tasks.domains.initialise import Source, read_sheet
+from tasks.domains.model import DomainsParams, ProteinInput
+from tasks.domains.outcome import SEARCHES, Limits, Read, ReferenceRef, SearchJob
+from tasks.domains.reference import Reference, open_reference
+from tasks.domains.reference_jobs import references_folder
+from tasks.domains.search_jobs import evidence_store, search_of
+from tasks.domains.searching import search_versions
+from tasks.domains.stages import initialise
+from tasks.items import StageResult
+from tasks.policies import call
+from tasks.sequence_files import SUFFIXES
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """The files of an input."""
+
+    found: tuple[FileRef, ...]
+    prefixes: tuple[str, ...]
+    waiting: tuple[str, ...] = ()
+    """Files of a folder that have just changed; the next run takes them."""
+    is_folder: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A run that can begin."""
+
+    params: DomainsParams
+    files: Files
+    reference: Reference
+    ref: ReferenceRef
+    versions: dict[str, str]
+
+
+def prepare(params: DomainsParams) -> Prepared:
+    """Files, reference and programs, all of them there.
+
+    Raises:
+        InputError: One of them is not.
+    """
+    reference = open_reference(_reference_place(params.reference))
+    if params.mode == "FULL":
+        reference.require_hhsuite()
+    versions = search_versions(reference, params.search, hhsearch=params.mode != "BLAST_ONLY")
+    ref = ReferenceRef(folder=str(reference.folder), fingerprint=reference.manifest.fingerprint)
+    return Prepared(params, files_of(params.input), reference, ref, versions)
+
+
+def _reference_place(given: str) -> str:
+    """A folder, or that of a reference of this name beside the results."""
+    place = _placed(given)
+    if "/" in given or Path(place).is_dir() or "://" in settings().results:
+        return place
+    return str(references_folder() / given)
+
+
+def _placed(place: str) -> str:
+    data = settings().data
+    return place if "://" in place or place.startswith("/") else f"{data}/{place}"
+
+
+def files_of(given: ProteinInput) -> Files:
+    """The files that an input names, with their digests.
+
+    Raises:
+        InputError: A file is missing; all that are missing are told.
+    """
+    if given.samplesheet:
+        with open_uri(_placed(given.samplesheet)) as file:
+            text = file.read().decode("utf-8-sig", errors="replace")
+        return _referred(read_sheet(text, given.samplesheet))
+    place = _placed(given.sequences)
+    filesystem, path = filesystem_of(place)
+    if not filesystem.isdir(path):
+        return Files((refer(place),), ("",))
+    settled: list[str] = []
+    waiting: list[str] = []
+    for entry in sorted(filesystem.ls(path, detail=True), key=lambda one: str(one["name"])):
+        if entry["type"] == "file" and _is_sequences(str(entry["name"])):
+            (waiting if _is_young(entry, given.settle_s) else settled).append(str(entry["name"]))
+    found = tuple(
+        refer(filesystem.unstrip_protocol(name) if "://" in place else name) for name in settled
+    )
+    return Files(found, ("",) * len(found), tuple(waiting), is_folder=True)
+
+
+def _referred(sources: tuple[Source, ...]) -> Files:
+    found, problems = [], []
+    for source in sources:
+        try:
+            found.append(refer(source.place, settings().data))
+        except InputError:
+            problems.append(Problem(source.place, "cannot be read", "a file that is there"))
+    if problems:
+        raise InputProblems(problems)
+    return Files(tuple(found), tuple(source.prefix for source in sources))
+
+
+def _is_sequences(name: str) -> bool:
+    last = name.rsplit("/", 1)[-1].lower().removesuffix(".gz")
+    known = tuple(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
+    return not last.startswith(".") and last.endswith(known)
+
+
+def _is_young(entry: dict[str, Any], settle_s: float) -> bool:
+    """Whether a file may still be written to; the change of its state counts, too."""
+    moments = [entry.get("mtime"), entry.get("created"), entry.get("LastModified")]
+    changed = max(
+        (one.timestamp() if isinstance(one, datetime) else float(one) for one in moments if one),
+        default=0.0,
+    )
+    return abs(time.time() - changed) < settle_s
+
+
+def read_input(run: Prepared) -> Read:
+    """The proteins, read and checked.
+
+    Raises:
+        InputProblems: All that is wrong; a folder's bad files are left out where errors are to be
+            continued on.
+    """
+    given = run.params.input
+    arguments: dict[str, Any] = {
+        "files": run.files.found,
+        "prefixes": run.files.prefixes,
+        "format_": given.format,
+        "columns": (given.id_column, given.sequence_column),
+        "peptide_below": run.params.partition.peptide_below,
+    }
+    task = cast("Task[..., StageResult]", initialise)
+    read = cast(Read, call(task, "initialise", arguments, run.params.refresh))
+    if read.refused and not (run.files.is_folder and run.params.continue_on_error):
+        raise InputProblems([Problem(*one) for found in read.refused.values() for one in found])
+    return read
+
+
+def job_of(run: Prepared, started: datetime) -> SearchJob:
+    """What all searches have in common."""
+    params = run.params
+    return SearchJob(
+        batch=params.batch_name,
+        reference=run.ref,
+        settings=params.search,
+        versions=run.versions,
+        peptide_below=params.partition.peptide_below,
+        limits=Limits(
+            stage_s=params.stage_limit_s,
+            until=started.timestamp() + params.total_limit_s,
+            continue_on_error=params.continue_on_error,
+        ),
+        search=params.mode != "ANALYSIS_ONLY",
+        refresh=params.refresh,
+    )
+
+
+def plan_frame(run: Prepared, read: Read, job: SearchJob) -> pd.DataFrame:
+    """A row for each search: proteins, those that are stored, those that are to be searched."""
+    wanted = dict.fromkeys(SEARCHES, 0)
+    stored = dict.fromkeys(SEARCHES, 0)
+    total = 0
+    store = evidence_store()
+    for chosen, digests in _chosen_digests(run, read):
+        total += chosen
+        for name in SEARCHES:
+            if name != "hhsearch" or run.params.mode != "BLAST_ONLY":
+                unique = list(dict.fromkeys(digests))
+                wanted[name] += len(unique)
+                stored[name] += len(store.found(search_of(name, job), unique))
+    rows = []
+    for name in SEARCHES:
+        if not wanted[name]:
+            continue
+        left = wanted[name] - stored[name]
+        bound = "≤ " if name == "hhsearch" and left else ""
+        todo = f"{bound}{left:,}" if job.search else "0"
+        rows.append(
+            {
+                "stage": name.replace("_", " "),
+                "proteins": f"{wanted[name]:,}",
+                "stored": f"{stored[name]:,}",
+                "to search": todo,
+                "missing": "" if job.search or name == "hhsearch" else f"{left:,}",
+            }
+        )
+    last = dict.fromkeys(("stored", "to search", "missing"), "")
+    rows.append({"stage": "partition", "proteins": f"{total:,}", **last})
+    return pd.DataFrame(rows)
+
+
+def require_stored(frame: pd.DataFrame, job: SearchJob) -> None:
+    """Raise where nothing is stored of what is only to be analysed.
+
+    Raises:
+        InputError: With what is missing; where some of it is there, the rest fails by itself.
+    """
+    blasted = frame[frame["stage"].str.endswith("blast")]
+    if not job.search and len(blasted) and not (blasted["missing"] != blasted["proteins"]).any():
+        told = ", ".join(f"{row.missing} {row.stage}" for row in blasted.itertuples())
+        expected = "evidence of these proteins, reference and settings"
+        raise InputError(
+            f"mode ANALYSIS_ONLY: missing {told}; expected {expected}: run FULL or BLAST_ONLY first"
+        )
+
+
+def _chosen_digests(run: Prepared, read: Read) -> Iterator[tuple[int, list[str]]]:
+    """How many proteins the run would work on, and digests of those that it would search."""
+    which, batch = run.params.proteins, None
+    if which != "all":
+        try:
+            batch = find_batch(engine(), run.params.batch_name)
+        except InputError:
+            if which == "failed":
+                return
+    for frame in iter_table(read.table):
+        sound = frame[~frame["source"].isin(list(read.refused))]
+        if batch is not None:
+            known = batch.chosen(sound["id"].tolist(), which)
+            sound = sound[sound["id"].isin(known)]
+        searched = sound["sequence"].str.len() >= run.params.partition.peptide_below
+        yield len(sound), sound.loc[searched, "digest"].tolist()

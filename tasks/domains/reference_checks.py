@@ -1,0 +1,97 @@
+"""What can be wrong with the inputs of a reference, and what is only remarkable."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+
+from blocks.errors import InputError
+from tasks.domains.hhsuite import ENTRY_NAME, ENTRY_NAME_EXPECTED
+from tasks.domains.ranges import Segments, overlap, parse_range, size
+from tasks.sequences import Findings
+
+CLASS = r"[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*"
+
+
+def check_match(
+    sequences: pd.DataFrame, table: pd.DataFrame, name: str, findings: Findings
+) -> None:
+    """Each domain of the table has one sequence, and each sequence one row."""
+    for row in table[table["domain_id"].duplicated()].itertuples():
+        findings.add(f"{row.place}, domain {row.domain_id!r}", "stands twice", "each domain once")
+    known = set(sequences["id"])
+    for row in table[~table["domain_id"].isin(known)].itertuples():
+        findings.add(f"{row.place}, domain {row.domain_id!r}", "no sequence", f"one in {name}")
+    listed = set(table["domain_id"])
+    for missing in sequences["id"][~sequences["id"].isin(listed)]:
+        findings.add(f"{name}, {missing}", "has no row in the table of domains", "one row")
+
+
+def check_ids(what: str, ids: Iterable[str], findings: Findings) -> None:
+    """Ids that every program takes as they are; letter case and length of a chain's id are free."""
+    for identifier in dict.fromkeys(ids):
+        if not ENTRY_NAME.fullmatch(identifier):
+            findings.add(f"{what} {identifier!r}", "cannot be an id", ENTRY_NAME_EXPECTED)
+
+
+def check_classes(rows: pd.DataFrame, depth: int, findings: Findings) -> None:
+    """Classes are levels with dots between, not more than the hierarchy has; "" is unknown."""
+    names = rows["classification"]
+    good = names.str.fullmatch(CLASS) & (names.str.count(r"\.") < depth)
+    for row in rows[~good & (names != "")].itertuples():
+        findings.add(
+            f"{row.place}, domain {row.domain_id!r}",
+            f"class {row.classification!r}",
+            f"at most {depth} levels of letters and digits with dots between",
+        )
+
+
+def segments_in_chain(row: Any, length: int, findings: Findings) -> Segments:  # noqa: ANN401 -- a row of a frame
+    """The range of a domain in its chain; () where it is wrong."""
+    where = f"{row.place}, domain {row.domain_id!r}, range"
+    try:
+        segments = parse_range(row.range, where)
+    except InputError as error:
+        what, _, expected = str(error).removeprefix(f"{where}: ").partition("; expected ")
+        findings.add(where, what, expected)
+        return ()
+    if segments[-1][1] > length:
+        told = f"chain {row.chain_id!r} has {length} residues"
+        findings.add(where, f"{row.range!r} ends behind the chain", f"positions in it: {told}")
+        return ()
+    return segments
+
+
+def notes_on_overlaps(placed: Iterable[tuple[str, Segments]]) -> list[str]:
+    """Chains whose domains share residues.
+
+    >>> notes_on_overlaps([("1abc_A", ((0, 50),)), ("1abc_A", ((40, 90),)), ("1abc_a", ((0, 9),))])
+    ['1 chains have domains that share residues']
+    """
+    taken: dict[str, list[Segments]] = {}
+    overlapping = set()
+    for chain, segments in placed:
+        if any(overlap(segments, other) for other in taken.get(chain, [])):
+            overlapping.add(chain)
+        taken.setdefault(chain, []).append(segments)
+    return [f"{len(overlapping)} chains have domains that share residues"] if overlapping else []
+
+
+def notes_on_lengths(ranges: Iterable[str], lengths: Iterable[int]) -> list[str]:
+    """Domains whose sequence and range differ in length, and ranges in several chains.
+
+    >>> notes_on_lengths(["1-10", "1-10", "", "A:1-4,B:1-6"], [10, 9, 8, 10])
+    ['1 domains have a sequence as long as their range is not', '1 ranges are not of one chain']
+    """
+    differing = unread = 0
+    for text, length in zip(ranges, lengths, strict=True):
+        try:
+            differing += bool(text) and size(parse_range(text)) != length
+        except InputError:
+            unread += 1
+    found = []
+    if differing:
+        found.append(f"{differing} domains have a sequence as long as their range is not")
+    if unread:
+        found.append(f"{unread} ranges are not of one chain")
+    return found

@@ -1,0 +1,98 @@
+"""The best set of proposals that do not overlap, over all sets.
+
+Weighted interval scheduling, for proposals of several stretches.  Two proposals may overlap a
+little (both are cut later); more is a conflict.  One that lies in the gap of another is none: that
+is an insertion.
+
+Proposals are taken in the order of their starts.  The best set of those that are left is remembered
+by *which* are left.  For proposals without gaps there are only as many such remainders as
+proposals, and this is the textbook's O(n log n) method; discontinuous ones add a few.
+"""
+
+from collections.abc import Sequence
+
+from tasks.domains.consensus import Proposal
+from tasks.domains.ranges import overlap, size
+
+MAX_SHARED = 0.25
+"""Share of the smaller proposal that may lie in another."""
+LEAST_PROBABILITY = 0.1
+"""Proposals less likely right than this are worth nothing."""
+MAX_PROPOSALS = 64
+"""More than these are not weighed against each other: only the heaviest are."""
+MAX_REMAINDERS = 20_000
+"""Remainders that are remembered before the rest is decided by weight alone."""
+
+
+def best_set(proposals: Sequence[Proposal], least: float = LEAST_PROBABILITY) -> list[Proposal]:
+    """The set of compatible proposals of the largest weight; ties go to those that begin first.
+
+    The weight of a proposal is the number of residues expected to be right, beyond those that a
+    proposal of the probability `least` would have.
+    """
+    weighed = [
+        (max(one.probability - least, 0.0) * size(one.segments), one)
+        for one in proposals
+        if one.probability > least
+    ]
+    weighed.sort(key=lambda pair: -pair[0])
+    kept = sorted(weighed[:MAX_PROPOSALS], key=lambda pair: _place(pair[1]))
+    chosen = _heaviest([weight for weight, _ in kept], conflicts([one for _, one in kept]))
+    return [kept[index][1] for index in chosen]
+
+
+def _place(proposal: Proposal) -> tuple[object, ...]:
+    return proposal.segments, -proposal.probability, proposal.best.domain_id
+
+
+def conflicts(proposals: Sequence[Proposal]) -> list[int]:
+    """For each proposal the set of those it cannot stand beside, as bits."""
+    sizes = [size(one.segments) for one in proposals]
+    found = [0] * len(proposals)
+    for i, one in enumerate(proposals):
+        end = one.segments[-1][1]
+        for j in range(i + 1, len(proposals)):
+            other = proposals[j].segments
+            if other[0][0] >= end:
+                break
+            if overlap(one.segments, other) > MAX_SHARED * min(sizes[i], sizes[j]):
+                found[i] |= 1 << j
+                found[j] |= 1 << i
+    return found
+
+
+def _heaviest(weights: Sequence[float], conflicting: Sequence[int]) -> list[int]:
+    """Indices of the heaviest set without conflicts."""
+    known: dict[int, tuple[float, int]] = {0: (0.0, 0)}
+    waiting = [(1 << len(weights)) - 1]
+    while waiting:
+        left = waiting[-1]
+        if left in known:
+            waiting.pop()
+            continue
+        first = left & -left
+        index = first.bit_length() - 1
+        without, beside = left ^ first, left & ~conflicting[index] & ~first
+        missing = [rest for rest in {without, beside} if rest not in known]
+        if missing and len(known) < MAX_REMAINDERS:
+            waiting.extend(missing)
+            continue
+        skipped = known.get(without) or _by_weight(without, weights, conflicting)
+        weight, taken = known.get(beside) or _by_weight(beside, weights, conflicting)
+        with_first = (weight + weights[index], taken | first)
+        known[left] = with_first if with_first[0] >= skipped[0] else skipped
+        waiting.pop()
+    chosen = known[(1 << len(weights)) - 1][1]
+    return [index for index in range(len(weights)) if chosen >> index & 1]
+
+
+def _by_weight(
+    left: int, weights: Sequence[float], conflicting: Sequence[int]
+) -> tuple[float, int]:
+    """A good set of those left: the heaviest first."""
+    total, taken = 0.0, 0
+    for index in sorted(range(len(weights)), key=lambda one: (-weights[one], one)):
+        if left >> index & 1 and not taken & conflicting[index]:
+            total += weights[index]
+            taken |= 1 << index
+    return total, taken
