@@ -76,6 +76,7 @@ class FunctionRunner:
         self._is_async = is_async(one.function)
         self._loop = loop
         self._node = one.node
+        self._gate = asyncio.Semaphore(one.node.concurrency or MOST_AWAITED)  # of all its chunks
         ends = ends_of(one.function, of_lists=bool(one.node.batch))
         self._takes, self._gives = Check(ends.takes), Check(ends.gives)
 
@@ -109,10 +110,8 @@ class FunctionRunner:
             return failure(error)
 
     async def _awaited(self, values: Sequence[JsonValue]) -> list[Outcome]:
-        gate = asyncio.Semaphore(self._node.concurrency or MOST_AWAITED)
-
         async def one(value: JsonValue) -> Outcome:
-            async with gate:
+            async with self._gate:
                 try:
                     limit = self._node.time_limit_s
                     return self._checked(await asyncio.wait_for(self._function(value), limit))

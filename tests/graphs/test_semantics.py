@@ -246,6 +246,31 @@ def test_fail_stops_the_run_and_running_siblings_end():
     assert threading.active_count() == before
 
 
+def test_fail_cancels_siblings_that_wait():
+    ended: list = []
+
+    async def waits(value: int) -> int:
+        try:
+            await asyncio.sleep(3_600)
+        except asyncio.CancelledError:
+            ended.append("cancelled")
+            raise
+        return value
+
+    async def fails(value: int) -> int:
+        await asyncio.sleep(0.05)
+        raise ValueError("no")
+
+    before = threading.active_count()
+    built = graph(node("a", same) >> [node("w", waits), node("f", fails, on_error="fail")])
+
+    with pytest.raises(GraphFailedError):
+        built.run([1])
+
+    assert ended == ["cancelled"]
+    assert threading.active_count() == before
+
+
 @pytest.mark.parametrize("kind", ["raised", "several"])
 def test_what_may_pass_is_tried_again_and_nothing_else(kind):
     tries: dict = {}

@@ -1,5 +1,6 @@
 """How chunks travel: overlap, order, bounds, and nothing left behind."""
 
+import asyncio
 import gc
 import random
 import threading
@@ -154,6 +155,22 @@ def test_at_most_so_many_calls_of_a_node_at_once():
     assert most == 2
 
 
+def test_at_most_so_many_awaited_calls_of_a_node_at_once_over_all_chunks():
+    inside, most = 0, 0
+
+    async def count(value: int) -> int:
+        nonlocal inside, most
+        inside += 1
+        most = max(most, inside)
+        await asyncio.sleep(0.002)
+        inside -= 1
+        return value
+
+    graph(node("a", count, concurrency=3)).run(range(40), limits=Limits(chunk=4, workers=4))
+
+    assert most == 3
+
+
 def test_a_batch_larger_than_what_is_under_way_is_still_whole():
     sizes: list = []
 
@@ -172,8 +189,6 @@ def test_a_batch_larger_than_what_is_under_way_is_still_whole():
 @pytest.mark.parametrize("ending", ["budget", "source"])
 def test_no_thread_is_left_when_a_run_breaks(ending):
     async def slow(value: int) -> int:
-        import asyncio
-
         await asyncio.sleep(0.01)
         return value
 
@@ -200,8 +215,6 @@ def test_a_run_that_is_interrupted_ends_its_calls():
     before = threading.active_count()
 
     async def forever(value: int) -> int:
-        import asyncio
-
         await asyncio.sleep(3_600)
         return value
 
