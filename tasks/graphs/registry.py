@@ -4,18 +4,32 @@ from typing import Any
 
 from tasks.graphs.step import Step
 from tasks.graphs.steps.choosing import FILTER
+from tasks.graphs.steps.classifying import CLASSIFY
+from tasks.graphs.steps.cleaning import CLEAN
 from tasks.graphs.steps.collecting import AGGREGATE, BATCH
+from tasks.graphs.steps.embedding import EMBED, TFIDF
+from tasks.graphs.steps.extracting import EXTRACT
 from tasks.graphs.steps.joining import MERGE
 from tasks.graphs.steps.nesting import GRAPH, PYTHON, REPEAT
+from tasks.graphs.steps.splitting import SPLIT, TOKENISE
+from tasks.graphs.steps.summarising import SUMMARISE
 
 _LISTED: tuple[Step[Any], ...] = (
     # one name a line
     AGGREGATE,
     BATCH,
+    CLASSIFY,
+    CLEAN,
+    EMBED,
+    EXTRACT,
     FILTER,
     GRAPH,
     MERGE,
     PYTHON,
     REPEAT,
+    SPLIT,
+    SUMMARISE,
+    TFIDF,
+    TOKENISE,
 )
 STEPS: dict[str, Step[Any]] = {one.name: one for one in _LISTED}
