@@ -196,7 +196,7 @@ def _validated(
 
     from pydantic import ValidationError
 
-    from deployments.wording import problems
+    from tasks.wording import problems
 
     model: type[BaseModel] = get_type_hints(getattr(module, name).fn)["params"]
     try:

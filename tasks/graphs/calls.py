@@ -45,8 +45,8 @@ class NodeWork:
         connection = one.step.connection(one.node.with_)
         self._cached = kept.enabled if kept is not None else bool(connection)
         self._cached &= not (one.step.in_order or one.step.closes or one.step.sees_all)
-        identity = around.context.models.identity(connection) if connection else ""
-        self._key = node_key(one, identity, around.context.seed) if self._cached else b""
+        context = around.context
+        self._key = node_key(one, context.models, context.seed) if self._cached else b""
         self._jitter = np.random.default_rng(around.context.seed)
 
     def chunk(self, results: Sequence[Sequence[Outcome]]) -> Done:
@@ -58,11 +58,12 @@ class NodeWork:
             done.outcomes[place] = outcome
         done.calls, done.tries, done.replaced = called.calls, called.tries, called.replaced
         done.seconds += called.seconds
+        done.cpu_s += called.cpu_s
         return done
 
     def prepared(self, results: Sequence[Sequence[Outcome]]) -> tuple[list[JsonValue], Done]:
         """The inputs, and what is known of the outcomes without a call."""
-        began = time.perf_counter()
+        began, cpu = time.perf_counter(), time.thread_time()
         found = joins.given(self._node, results)
         inputs = [one.item if isinstance(one, Value) else None for one in found]
         outcomes: list[Outcome | None] = [None if isinstance(one, Value) else one for one in found]
@@ -75,7 +76,9 @@ class NodeWork:
                 elif not answer:
                     outcomes[place] = Skipped("condition")
         cached = self._looked_up(inputs, outcomes) if self._cached else 0
-        return inputs, Done(outcomes, cached=cached, seconds=time.perf_counter() - began)
+        done = Done(outcomes, cached=cached)
+        done.seconds, done.cpu_s = time.perf_counter() - began, time.thread_time() - cpu
+        return inputs, done
 
     def _looked_up(self, inputs: list[JsonValue], outcomes: list[Outcome | None]) -> int:
         if self._around.refresh:
@@ -94,14 +97,14 @@ class NodeWork:
         done = Done([])
         if not inputs:
             return done
-        began = time.perf_counter()
+        began, cpu = time.perf_counter(), time.thread_time()
         size = self._node.batch or len(inputs)
         for start in range(0, len(inputs), size):
             done.outcomes += self._called(inputs[start : start + size], done)
         if self._cached:
             self._keep(inputs, done.outcomes)
         self._replace_failed(inputs, done)
-        done.seconds = time.perf_counter() - began
+        done.seconds, done.cpu_s = time.perf_counter() - began, time.thread_time() - cpu
         return done
 
     def _keep(self, inputs: Sequence[JsonValue], outcomes: Sequence[Outcome | None]) -> None:

@@ -23,6 +23,8 @@ class Chunk:
     outcomes: dict[str, list[Outcome]] = field(default_factory=dict)
     waiting: dict[str, int] = field(default_factory=dict)
     """Needs that a node still waits for, by the node's name."""
+    unsure: set[str] = field(default_factory=set)
+    """Nodes whose outcomes another run may not take over: something failed and was replaced."""
 
 
 def taken(parents: Sequence[str], chunk: Chunk) -> list[list[Outcome]]:

@@ -11,6 +11,7 @@ from pydantic import JsonValue
 from blocks.errors import InputError
 from tasks.fingerprint import source_digest
 from tasks.graphs.compiled import Ready
+from tasks.graphs.models import Models
 
 
 def canonical(value: object) -> bytes:
@@ -22,14 +23,19 @@ def canonical(value: object) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
 
 
-def node_key(one: Ready, identity: str, seed: int) -> bytes:
+def node_key(one: Ready, models: Models, seed: int) -> bytes:
     """What all answers of a node depend on besides the item.
 
-    Args:
-        identity: Of the model behind the node's connection; "" where it asks none.
+    Raises:
+        InputError: It calls a function whose changes nobody would see.
     """
+    connection = one.step.connection(one.node.with_)
+    identity = models.identity(connection) if connection else ""
     code = function_text(one.function) if one.function else source_digest(one.step.modules)
-    inner = [node_key(node, identity, seed).hex() for node in one.body.nodes] if one.body else []
+    inner = [
+        [node_key(node, models, seed).hex(), node.node.when, node.parents]
+        for node in (one.body.nodes if one.body else ())
+    ]
     settings = one.node.with_.model_dump(mode="json")
     parts = [one.step.name, one.step.version, code, settings, identity, seed, inner, one.node.join]
     return hashlib.sha256(canonical(parts)).digest()

@@ -24,9 +24,10 @@ from pydantic import JsonValue
 
 from blocks.errors import SeqloomError
 from tasks.graphs.calls import NodeWork
-from tasks.graphs.chunks import Chunk, Entry, Number, Stream, taken
-from tasks.graphs.compiled import INPUT, Graph
-from tasks.graphs.step import Failed, Item, Outcome, Several, StepContext, Value
+from tasks.graphs.chunks import Chunk, Entry, taken
+from tasks.graphs.compiled import Graph
+from tasks.graphs.passage import Known, Passage
+from tasks.graphs.step import Failed, Item, Outcome, StepContext
 from tasks.graphs.surroundings import Done, Surroundings
 from tasks.graphs.tally import Tally
 from tasks.graphs.under_way import At, Limits, Observer, Prepared, Silent, Sink
@@ -53,23 +54,16 @@ class Engine:
         observer: Observer | None = None,
         *,
         refresh: bool = False,
+        known: Known | None = None,
     ) -> None:
         self._around = Surroundings(context, refresh=refresh)
         self._around.context = replace(context, stopped=self._around.stop.is_set)
-        self._limits, self._sink, self._observer = limits, sink, observer or Silent()
+        self._limits, self._observer = limits, observer or Silent()
         self._nodes = {
             one.name: At.of(one, NodeWork(one, self._around), place)
             for place, one in enumerate(graph.nodes)
         }
-        self._children: dict[str, list[str]] = {name: [] for name in self._nodes}
-        for one in graph.nodes:
-            for parent in one.parents:
-                self._children[parent].append(one.name)
-        names = [INPUT, *(one.name for one in graph.nodes if one.begins_stream)]
-        members = {
-            name: tuple(one.name for one in graph.nodes if one.stream == name) for name in names
-        }
-        self._streams = {name: Stream(name, members[name]) for name in names}
+        self._passage = Passage(graph, self._nodes, limits, sink, self._observer, known=known)
         self._finished: queue.SimpleQueue[_Result] = queue.SimpleQueue()
         self._running = 0
         self._error: BaseException | None = None
@@ -87,7 +81,7 @@ class Engine:
             GraphFailedError: A node with `on_error: fail` failed.
             BudgetError: What may be spent is spent.
         """
-        self._streams[INPUT].source = (((n,), item) for n, item in enumerate(items))
+        self._passage.begin(items)
         self._began = time.perf_counter()
         pool = ThreadPoolExecutor(self._limits.workers, thread_name_prefix="graph")
         try:
@@ -103,8 +97,8 @@ class Engine:
 
     def _loop(self, pool: ThreadPoolExecutor) -> None:
         while self._error is None:
-            self._admit()
-            self._close_streams(pool)
+            self._passage.admit()
+            self._end_nodes(pool)
             self._dispatch(pool)
             if self._running:
                 self._take(self._finished.get())
@@ -116,36 +110,6 @@ class Engine:
         self._around.loop.stop()
         while self._running:  # siblings end before the run does
             self._take(self._finished.get())
-
-    def _admit(self, *, one_more: bool = False) -> bool:
-        """Begin chunks while few are under way; the streams further down come first."""
-        admitted = False
-        backlog = sum(len(one.buffer) for one in self._streams.values() if one.source is None)
-        for stream in reversed(self._streams.values()):
-            if stream.source is not None and backlog > self._most_waiting() and not one_more:
-                continue
-            while len(stream.under_way) < self._limits.chunks_in_flight or one_more:
-                chunk = stream.next_chunk(self._limits.chunk)
-                if chunk is None:
-                    break
-                self._enter(stream, chunk)
-                admitted = True
-                if one_more:
-                    return True
-        return admitted
-
-    def _most_waiting(self) -> int:
-        return self._limits.chunk * self._limits.chunks_in_flight
-
-    def _enter(self, stream: Stream, chunk: Chunk) -> None:
-        for name in stream.nodes:
-            at = self._nodes[name]
-            inner = [p for p in at.one.parents if self._nodes[p].one.stream == stream.name]
-            inner = [p for p in inner if not self._nodes[p].one.begins_stream]
-            chunk.waiting[name] = len(inner)
-            if not inner:
-                at.ready[chunk.index] = chunk
-        self._emit(stream)
 
     def _dispatch(self, pool: ThreadPoolExecutor) -> None:
         """Call what is ready, the nodes at the end of the graph first."""
@@ -161,14 +125,11 @@ class Engine:
                 chunk = at.next_ready()
                 if chunk is None:
                     break
-                results = self._results(at, chunk)
+                results = taken(at.one.parents, chunk)
                 if at.batches is None:
                     self._start(pool, at, chunk, partial(at.work.chunk, results))
                 else:
                     self._start(pool, at, chunk, partial(at.work.prepared, results))
-
-    def _results(self, at: At, chunk: Chunk) -> list[list[Outcome]]:
-        return taken(at.one.parents, chunk)
 
     def _start(
         self,
@@ -201,25 +162,33 @@ class Engine:
         if isinstance(answer, BaseException):
             at.tally.broken = True
             self._error = self._error or answer
-            return
-        if isinstance(what, Chunk) and isinstance(answer, Done):
-            at.tally.add(answer)
-            self._settled(at, what, answer.outcomes)
         elif isinstance(what, Chunk):
-            prepared = cast(Prepared, answer)
-            at.tally.add(prepared[1])
-            outcomes = at.take_prepared(what, prepared)
-            if outcomes is not None:
-                self._settled(at, what, outcomes)
+            self._chunk_taken(at, what, answer)
         elif what is None:
-            self._finish_taken(at, cast("list[Item]", answer))
+            self._passage.closing(at, cast("list[Item]", answer))
+            self._end(at)
         else:
             self._batch_taken(at, what, cast(Done, answer))
+
+    def _chunk_taken(self, at: At, chunk: Chunk, answer: object) -> None:
+        if isinstance(answer, Done):
+            at.tally.add(answer)
+            if answer.replaced:
+                chunk.unsure.add(at.one.name)
+            self._settled(at, chunk, answer.outcomes)
+            return
+        prepared = cast(Prepared, answer)
+        at.tally.add(prepared[1])
+        outcomes = at.take_prepared(chunk, prepared)
+        if outcomes is not None:
+            self._settled(at, chunk, outcomes)
 
     def _batch_taken(self, at: At, entries: list[Entry], done: Done) -> None:
         at.tally.add(done)
         for entry, outcome in zip(entries, done.outcomes, strict=True):
             index = entry.chunk.index
+            if done.replaced:
+                entry.chunk.unsure.add(at.one.name)
             at.partial[index][entry.place] = outcome
             at.missing[index] -= 1
             if not at.missing[index]:
@@ -227,22 +196,10 @@ class Engine:
                 self._settled(at, entry.chunk, at.partial.pop(index))
 
     def _settled(self, at: At, chunk: Chunk, outcomes: list[Outcome | None]) -> None:
-        """A node is done with a chunk: tell who waits for it."""
         found = [outcome for outcome in outcomes if outcome is not None]
-        name = at.one.name
-        chunk.outcomes[name] = found
-        at.done += 1
-        at.tally.count(found)
-        self._observer.moved(name, at.tally)
         if at.one.node.on_error == "fail":
             self._stop_at_failure(at, chunk, found)
-        stream = self._streams[chunk.stream]
-        if not at.one.begins_stream:
-            for child in self._children[name]:
-                chunk.waiting[child] -= 1
-                if not chunk.waiting[child]:
-                    self._nodes[child].ready[chunk.index] = chunk
-        self._emit(stream)
+        self._passage.settled(at, chunk, found)
 
     def _stop_at_failure(self, at: At, chunk: Chunk, found: list[Outcome]) -> None:
         for number, outcome in zip(chunk.numbers, found, strict=True):
@@ -252,50 +209,13 @@ class Engine:
                 text = f"node {at.one.name!r}, item {place}: {outcome.text}"
                 self._error = GraphFailedError(text)
 
-    def _emit(self, stream: Stream) -> None:
-        """Hand on the chunks that have gone through all nodes, in order."""
-        while (chunk := stream.under_way.get(stream.emitted)) is not None:
-            if len(chunk.outcomes) < len(stream.nodes):
-                return
-            for name in stream.nodes:
-                if name in self._streams:
-                    self._feed(self._streams[name], chunk, chunk.outcomes[name])
-            del stream.under_way[stream.emitted]
-            stream.emitted += 1
-            self._sink.chunk(chunk)
-
-    @staticmethod
-    def _feed(stream: Stream, chunk: Chunk, outcomes: list[Outcome]) -> None:
-        for number, outcome in zip(chunk.numbers, outcomes, strict=True):
-            if isinstance(outcome, Several):
-                stream.buffer.extend(((*number, n), one) for n, one in enumerate(outcome.items))
-            elif isinstance(outcome, Value):
-                stream.buffer.append((number, outcome.item))
-
-    def _finish_taken(self, at: At, items: list[Item]) -> None:
-        """The items that a step made at the end, after all others of its stream."""
-        stream = self._streams[at.one.name]
-        numbers: list[Number] = [
-            (n,) for n in range(at.tally.new_items, at.tally.new_items + len(items))
-        ]
-        at.tally.new_items += len(items)
-        stream.buffer.extend(zip(numbers, items, strict=True))
-        self._sink.closing(at.one.name, numbers, items)
-        stream.closed = True
-        self._end(at)
-
-    def _close_streams(self, pool: ThreadPoolExecutor) -> None:
+    def _end_nodes(self, pool: ThreadPoolExecutor) -> None:
         """End the nodes of streams that are over."""
-        for stream in self._streams.values():
-            if stream.shut or not stream.over:
-                continue
-            stream.shut = True
-            for name in stream.nodes:
-                at = self._nodes[name]
-                if at.one.begins_stream:
-                    self._start(pool, at, None, at.work.finish)
-                else:
-                    self._end(at)
+        for at in self._passage.ended():
+            if at.one.begins_stream:
+                self._start(pool, at, None, at.work.finish)
+            else:
+                self._end(at)
 
     def _end(self, at: At) -> None:
         at.tally.ended = True
@@ -305,9 +225,9 @@ class Engine:
         """Nothing moves: items wait for a batch that needs further chunks, or is the last one."""
         waiting = [at for at in self._nodes.values() if at.batches is not None and at.batches.queue]
         for at in waiting:
-            stream = self._streams[at.one.stream]
-            most = self._most_under_way(at)
-            if not stream.exhausted and len(stream.under_way) < most and self._admit(one_more=True):
+            stream = self._passage.streams[at.one.stream]
+            room = not stream.exhausted and len(stream.under_way) < self._most_under_way(at)
+            if room and self._passage.admit(one_more=True):
                 return True
         for at in waiting:
             entries = at.batches.rest() if at.batches is not None else []

@@ -50,3 +50,5 @@ class Done:
     replaced: int = 0
     """Items that failed and got a default, or the result of a fallback."""
     seconds: float = 0.0
+    cpu_s: float = 0.0
+    """Of the calling thread; what runs on the loop of async functions is not in it."""

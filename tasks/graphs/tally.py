@@ -1,6 +1,6 @@
 """What a node did in a run: counts that add up, times, and its state."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -31,6 +31,7 @@ class Tally:
     """Further tries of items."""
     seconds: float = 0.0
     """Of all calls together; they may have overlapped."""
+    cpu_s: float = 0.0
     first_s: float | None = None
     """Start of the first call, since the run began."""
     last_s: float = 0.0
@@ -46,8 +47,13 @@ class Tally:
         self.tries += done.tries
         self.replaced += done.replaced
         self.seconds += done.seconds
+        self.cpu_s += done.cpu_s
 
-    def count(self, outcomes: list[Outcome]) -> None:
+    def reuse(self, outcomes: Sequence[Outcome]) -> None:
+        """Count outcomes of an earlier run."""
+        self.cached += sum(isinstance(one, Value | Several) for one in outcomes)
+
+    def count(self, outcomes: Sequence[Outcome]) -> None:
         """Count outcomes, each once."""
         self.items += len(outcomes)
         for outcome in outcomes:

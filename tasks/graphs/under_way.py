@@ -1,5 +1,6 @@
 """A run's bounds, who watches it, and a node with what waits for it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -73,8 +74,6 @@ class At:
     tally: Tally = field(default_factory=Tally)
     ready: dict[int, Chunk] = field(default_factory=dict)
     running: int = 0
-    done: int = 0
-    """Chunks that have an outcome for each item."""
     next_index: int = 0
     """Next chunk of a node that takes them in order, or hands them on in order."""
     missing: dict[int, int] = field(default_factory=dict)
@@ -103,6 +102,12 @@ class At:
                 return None
             self.next_index += 1
         return self.ready.pop(index)
+
+    def take_known(self, index: int, outcomes: Sequence[Outcome]) -> None:
+        """Pass by a chunk whose outcomes are those of an earlier run."""
+        self.tally.reuse(outcomes)
+        if self.batches is not None:
+            self.batches.add(index, [])
 
     def take_prepared(self, chunk: Chunk, prepared: Prepared) -> list[Outcome | None] | None:
         """Let a chunk's items wait for their batches; its outcomes, if none has to."""

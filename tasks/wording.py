@@ -45,6 +45,7 @@ PATTERNS = {
     r"^[A-Z*]+$": "capital letters",
     r"^[A-Z*]*$": "capital letters",
 }
+LISTS_OF_NAMED = {"stages": "stage", "nodes": "node", "subgraphs": "sub-graph"}
 MAX_SHOWN = 10**20
 _BRIEF = reprlib.Repr()
 _BRIEF.maxstring, _BRIEF.maxlong, _BRIEF.maxother, _BRIEF.maxlevel = 60, 40, 60, 2
@@ -129,8 +130,10 @@ def _joint(text: str) -> str:
 def _numbered(text: str, index: int, item: object) -> str:
     """Place of an item of a list: a named stage by its name, others by their number, from 1."""
     name = item.get("name") if isinstance(item, dict) else None
-    if text == "stages" and isinstance(name, str) and name:
-        return f"stage {name!r}"
+    noun = LISTS_OF_NAMED.get(text.rsplit(", ", 1)[-1])
+    if noun is not None and isinstance(name, str) and name:
+        before = text.rpartition(", ")
+        return f"{before[0]}{before[1]}{noun} {name!r}"
     return f"{text} #{index + 1}"
 
 
