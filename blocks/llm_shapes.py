@@ -2,12 +2,14 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 from pydantic import BaseModel, ConfigDict, JsonValue, TypeAdapter, ValidationError, create_model
 
+from blocks.errors import InputError
+from blocks.masking import one_line
 from blocks.prediction_key import canonical_json
 
 COMPLAINTS = 5
@@ -24,15 +26,23 @@ class Shape:
     {'label': 'good', 'score': 1.0}
     """
 
-    def __init__(self, name: str, adapter: TypeAdapter[Any]) -> None:
+    def __init__(self, name: str, schema: dict[str, Any], read: Callable[[str], JsonValue]) -> None:
         self.name = name
-        self.schema: dict[str, Any] = adapter.json_schema()
-        self._adapter = adapter
+        self.schema = schema
+        self._read = read
 
     @classmethod
     def of(cls, kind: Any, name: str = "answer") -> "Shape":  # noqa: ANN401 -- any type
         """The shape of a type, such as a pydantic model or `list[str]`."""
-        return cls(name, TypeAdapter(kind))
+        adapter = TypeAdapter(kind)
+
+        def read(text: str) -> JsonValue:
+            value: JsonValue = adapter.dump_python(
+                adapter.validate_json(text, strict=True), mode="json"
+            )
+            return value
+
+        return cls(name, adapter.json_schema(), read)
 
     @classmethod
     def of_fields(cls, name: str, fields: Mapping[str, "FieldKind"]) -> "Shape":
@@ -44,7 +54,39 @@ class Shape:
         types: dict[str, Any] = {field: (_type_of(kind), ...) for field, kind in fields.items()}
         config = ConfigDict(extra="forbid", allow_inf_nan=False)
         model: type[BaseModel] = create_model(name, __config__=config, **types)
-        return cls(name, TypeAdapter(model))
+        return cls.of(model, name)
+
+    @classmethod
+    def of_schema(cls, name: str, schema: Mapping[str, JsonValue]) -> "Shape":
+        """Whatever a JSON schema (2020-12) says.
+
+        Raises:
+            InputError: It is none, or refers to something outside of itself.
+        """
+        from jsonschema import Draft202012Validator, SchemaError  # takes 100 ms
+        from referencing import Registry
+
+        plain = dict(schema)
+        if outside := _outside(plain):
+            raise InputError(f"JSON schema: refers to {outside!r}; expected one that is whole")
+        try:
+            Draft202012Validator.check_schema(plain)
+        except SchemaError as error:
+            where = "/".join(map(str, error.absolute_path)) or "at its top"
+            expected = "expected one of JSON schema 2020-12"
+            raise InputError(
+                f"JSON schema, {where}: {one_line(error.message)}; {expected}"
+            ) from None
+        judge = Draft202012Validator(plain, registry=Registry())  # looks nothing up
+
+        def read(text: str) -> JsonValue:
+            value: JsonValue = json.loads(text, parse_constant=_refuse)
+            found = sorted(judge.iter_errors(value), key=lambda one: list(map(str, one.path)))
+            if found:
+                raise ValueError(_told(found))
+            return value
+
+        return cls(name, plain, read)
 
     @cached_property
     def canonical(self) -> str:
@@ -59,10 +101,35 @@ class Shape:
         Raises:
             ValueError: It has not; pydantic's message says where.
         """
-        value: JsonValue = self._adapter.dump_python(
-            self._adapter.validate_json(text, strict=True), mode="json"
-        )
-        return value
+        return self._read(text)
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def _outside(schema: JsonValue) -> str:
+    """A reference to another document; "" where there is none."""
+    if isinstance(schema, list):
+        return next(filter(None, map(_outside, schema)), "")
+    if not isinstance(schema, dict):
+        return ""
+    for name in ("$ref", "$dynamicRef"):
+        target = schema.get(name)
+        if isinstance(target, str) and not target.startswith("#"):
+            return target
+    return next(filter(None, map(_outside, schema.values())), "")
+
+
+def _told(mistakes: Sequence[Any]) -> str:
+    """Mistakes by place and rule, without the values: those may be long, or private."""
+    said = []
+    for one in mistakes[:COMPLAINTS]:
+        place = ".".join(map(str, one.absolute_path))
+        rule = f"{one.validator}: {canonical_json(one.validator_value)[:100]}"
+        said.append(f"{place}: expected {rule}" if place else f"expected {rule}")
+    more = [f"and {len(mistakes) - COMPLAINTS} more"] if len(mistakes) > COMPLAINTS else []
+    return "; ".join([*said, *more])
 
 
 FieldKind = str | list[str]

@@ -31,8 +31,8 @@ class NoModels:
         raise self._refusal(connection)
 
     def identity(self, connection: str) -> str:
-        """Nobody."""
-        return ""
+        """Refuse: a step that needs a model is told so before anything starts."""
+        raise self._refusal(connection)
 
     @staticmethod
     def _refusal(connection: str) -> InputError:

@@ -7,10 +7,13 @@ from tasks.graphs.steps.choosing import FILTER
 from tasks.graphs.steps.classifying import CLASSIFY
 from tasks.graphs.steps.cleaning import CLEAN
 from tasks.graphs.steps.collecting import AGGREGATE, BATCH
+from tasks.graphs.steps.deduplicating import DEDUPE
 from tasks.graphs.steps.embedding import EMBED, TFIDF
 from tasks.graphs.steps.extracting import EXTRACT
+from tasks.graphs.steps.generating import GENERATE, TRANSLATE
 from tasks.graphs.steps.joining import MERGE
 from tasks.graphs.steps.nesting import GRAPH, PYTHON, REPEAT
+from tasks.graphs.steps.ranking import RERANK
 from tasks.graphs.steps.splitting import SPLIT, TOKENISE
 from tasks.graphs.steps.summarising import SUMMARISE
 
@@ -20,16 +23,20 @@ _LISTED: tuple[Step[Any], ...] = (
     BATCH,
     CLASSIFY,
     CLEAN,
+    DEDUPE,
     EMBED,
     EXTRACT,
     FILTER,
+    GENERATE,
     GRAPH,
     MERGE,
     PYTHON,
     REPEAT,
+    RERANK,
     SPLIT,
     SUMMARISE,
     TFIDF,
     TOKENISE,
+    TRANSLATE,
 )
 STEPS: dict[str, Step[Any]] = {one.name: one for one in _LISTED}

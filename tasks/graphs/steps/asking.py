@@ -21,6 +21,14 @@ def asked(
     return [Failed(one.reason, one.transient) if isinstance(one, Fault) else one for one in answers]
 
 
+def keeps(answer: Answer) -> bool:
+    """Whether a cache may keep what was made of an answer.
+
+    Not of one that was cut off; nor of a stand-in's, since the model itself may be back by then.
+    """
+    return answer.finish == "end" and not answer.fell_back
+
+
 def named_connection(step: str, connection: str) -> str:
     """The connection of a step that cannot work without one.
 

@@ -1,6 +1,7 @@
 """Say which class a text belongs to: by examples, by the words of the classes, or by a model."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -11,7 +12,7 @@ from blocks.errors import InputError, ServiceError
 from blocks.llm_calls import Answer, Prompt
 from blocks.llm_shapes import Shape
 from tasks.graphs.step import Failed, Fields, Item, Outcome, StepContext, Value, step
-from tasks.graphs.steps.asking import asked
+from tasks.graphs.steps.asking import asked, keeps
 from tasks.graphs.steps.embedding import DIGITS, made_by, vectors_of
 from tasks.graphs.steps.texts import CONNECTION, TextParams, over_texts, reads_text
 from tasks.graphs.text.vectors import DIMENSIONS, of_unit_length
@@ -162,7 +163,7 @@ class _Classify:
 
     def _with(
         self, item: Item, label: str, way: str, score: float | None, margin: float | None
-    ) -> Outcome:
+    ) -> Value:
         into = self._params.into
         more = {f"{into}_score": score, f"{into}_margin": margin, f"{into}_by": way}
         return Value({**item, into: label, **more})
@@ -181,7 +182,8 @@ class _Classify:
     def _said(self, item: Item, answer: Answer) -> Outcome:
         """What a model says has no score: none would be measured."""
         said: Any = answer.value  # has the shape that was asked for
-        return self._with(item, said["label"], answer.model, None, None)
+        made = self._with(item, said["label"], answer.model, None, None)
+        return replace(made, keep=keeps(answer))
 
 
 def _told(one: TextClass) -> str:

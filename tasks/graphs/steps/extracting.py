@@ -1,7 +1,7 @@
 """Find what texts name, with its place: by patterns, by lists of terms, or by asking a model."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, create_model, field_validator
@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field, create_model, field_validator
 from blocks.llm_calls import Answer, Prompt
 from blocks.llm_shapes import Shape
 from tasks.graphs.step import Failed, Item, Outcome, StepContext, Value, step
-from tasks.graphs.steps.asking import asked
+from tasks.graphs.steps.asking import asked, keeps
 from tasks.graphs.steps.texts import CONNECTION, TextParams, over_texts, reads_text
 from tasks.graphs.text import patterns
 from tasks.graphs.text.patterns import Found, Kind
@@ -117,22 +117,31 @@ class _Extract:
             items, self._params.field, lambda texts: self._all(texts, context), self._made
         )
 
-    def _made(self, item: Item, found: Sequence[Found]) -> Outcome:
-        kept = (patterns.in_order if self._params.overlaps else patterns.without_overlaps)(found)
-        return Value({**item, self._params.into: [asdict(one) for one in kept]})
+    def _made(self, item: Item, named: "_Named") -> Outcome:
+        choose = patterns.in_order if self._params.overlaps else patterns.without_overlaps
+        kept: Any = [asdict(one) for one in choose(named.found)]
+        return Value({**item, self._params.into: kept}, keep=named.keep)
 
-    def _all(self, texts: list[str], context: StepContext) -> Sequence[list[Found] | Failed]:
-        found = [self._here(text) for text in texts]
+    def _all(self, texts: list[str], context: StepContext) -> Sequence["_Named | Failed"]:
+        here = [self._here(text) for text in texts]
         if not (self._params.connection and self._params.ask_for):
-            return found
-        open_ = [place for place, one in enumerate(found) if not isinstance(one, Failed)]
-        said = self._asked([texts[place] for place in open_], context)
-        for place, more in zip(open_, said, strict=True):
-            here = found[place]
-            found[place] = more if isinstance(more, Failed) else [*here, *more]  # type: ignore[misc]
+            return here
+        answers = iter(
+            self._asked(
+                [text for text, one in zip(texts, here, strict=True) if isinstance(one, _Named)],
+                context,
+            )
+        )
+        found: list[_Named | Failed] = []
+        for text, one in zip(texts, here, strict=True):
+            answer = next(answers) if isinstance(one, _Named) else one
+            if isinstance(one, Failed) or isinstance(answer, Failed):
+                found.append(answer if isinstance(answer, Failed) else one)
+            elif isinstance(answer, Answer):
+                found.append(_Named([*one.found, *_placed(text, answer)], keeps(answer)))
         return found
 
-    def _here(self, text: str) -> list[Found] | Failed:
+    def _here(self, text: str) -> "_Named | Failed":
         found = list(patterns.known(text, self._params.kinds))
         for find in self._terms:
             found += find(text)
@@ -142,34 +151,36 @@ class _Extract:
             except TimeoutError:
                 limit = f"{self._params.time_limit_s:g} s"
                 return Failed(f"pattern {name!r} takes longer than {limit}; expected a simpler one")
-        return found
+        return _Named(found)
 
-    def _asked(self, texts: list[str], context: StepContext) -> Sequence[list[Found] | Failed]:
+    def _asked(self, texts: list[str], context: StepContext) -> Sequence[Answer | Failed]:
         kinds = ", ".join(self._params.ask_for)
         shape = mentions_of(self._params.ask_for)
+        most = self._params.max_tokens
         prompts = [
-            Prompt(
-                f"Kinds: {kinds}\n\nText:\n{text}", _SYSTEM, self._params.max_tokens, shape=shape
-            )
-            for text in texts
+            Prompt(f"Kinds: {kinds}\n\nText:\n{text}", _SYSTEM, most, shape=shape) for text in texts
         ]
-        answers = asked(prompts, self._params.connection, context)
-        return [
-            one if isinstance(one, Failed) else self._placed(text, one)
-            for text, one in zip(texts, answers, strict=True)
-        ]
+        return asked(prompts, self._params.connection, context)
 
-    def _placed(self, text: str, answer: Answer) -> list[Found]:
-        """Mentions at every place where they stand; what the text does not hold was made up."""
-        said: Any = answer.value  # has the shape that was asked for
-        named = {(one["kind"], one["text"]) for one in said["mentions"]}
-        found = []
-        for kind, words in sorted(named):
-            at = text.find(words) if words.strip() else -1
-            while at >= 0:
-                found.append(Found(kind, words, at, at + len(words), answer.model))
-                at = text.find(words, at + len(words))
-        return found
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """What one text names."""
+
+    found: list[Found]
+    keep: bool = True
+
+
+def _placed(text: str, answer: Answer) -> list[Found]:
+    """Mentions at every place where they stand; what the text does not hold was made up."""
+    said: Any = answer.value  # has the shape that was asked for
+    found = []
+    for kind, words in sorted({(one["kind"], one["text"]) for one in said["mentions"]}):
+        at = text.find(words) if words.strip() else -1
+        while at >= 0:
+            found.append(Found(kind, words, at, at + len(words), answer.model))
+            at = text.find(words, at + len(words))
+    return found
 
 
 EXTRACT = step(

@@ -8,7 +8,7 @@ from pydantic import Field
 from blocks.errors import InputError
 from blocks.llm_calls import Answer, Prompt
 from tasks.graphs.step import Failed, Fields, Item, Outcome, StepContext, Value, step
-from tasks.graphs.steps.asking import asked
+from tasks.graphs.steps.asking import asked, keeps
 from tasks.graphs.steps.texts import CONNECTION, TextParams, over_texts, reads_text
 from tasks.graphs.text.textrank import summary
 from tasks.graphs.text.words import sentence_spans
@@ -94,7 +94,7 @@ class _Summarise:
             return Failed(f"{told}; expected a larger max_tokens")
         into = self._params.into
         more: Item = {f"{into}_sentences": [], f"{into}_by": answer.model}
-        return Value({**item, into: answer.text.strip(), **more})
+        return Value({**item, into: answer.text.strip(), **more}, keep=keeps(answer))
 
 
 def _writes(params: SummariseParams) -> Fields:
