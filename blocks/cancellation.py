@@ -1,14 +1,32 @@
-"""Whether Prefect has given a run up, for what waits in its threads."""
+"""Whether a run was given up, for what waits in its threads."""
 
 import sys
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+_GIVEN_UP: ContextVar[Callable[[], bool] | None] = ContextVar("given_up", default=None)
+
+
+@contextmanager
+def given_up_by(told: Callable[[], bool]) -> Iterator[None]:
+    """Let `told` say whether what runs in the block, or in a copy of its context, was given up."""
+    token = _GIVEN_UP.set(told)
+    try:
+        yield
+    finally:
+        _GIVEN_UP.reset(token)
 
 
 def run_is_cancelled() -> bool:
-    """Whether Prefect has given up the flow run in which the caller's task runs.
+    """Whether the caller's work was given up: by what called it, or by Prefect with its flow run.
 
     A task in a thread is not interrupted by a cancellation; its runner sets an event and waits.
     """
+    told = _GIVEN_UP.get()
+    if told is not None and told():
+        return True
     prefect_context = sys.modules.get("prefect.context")  # not imported: no run either
     if prefect_context is None:
         return False

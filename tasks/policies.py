@@ -5,6 +5,7 @@
 @remote                            a service, asked item by item through the prediction store
 @remote("tasks.…")                 a service whose answer is kept as a whole
 @delivery                          writes a run's own folder: never answered from a cache
+@shown                             tells in the UI how work is that the flow does itself
 @pipeline("design")                a flow with its record in the ledger
 """
 
@@ -150,13 +151,26 @@ def delivery(stage: Callable[P, R]) -> Task[P, R]:
     )(recording.measured(stage))
 
 
-def pipeline(name: str, **options: Any) -> Callable[[Callable[P, R]], Flow[P, R]]:  # noqa: ANN401 -- flow's own
+def shown(stage: Callable[P, R]) -> Task[P, R]:
+    """A stage that stands for a part of what its flow does: it waits, and ends in the same state.
+
+    It computes nothing, so it is neither cached nor tried again, and the flow records its figures.
+    """
+    return task(cache_policy=NO_CACHE, persist_result=False)(stage)
+
+
+def pipeline(
+    name: str,
+    *,
+    workers: int = WORKERS,
+    **options: Any,  # noqa: ANN401 -- flow's own
+) -> Callable[[Callable[P, R]], Flow[P, R]]:
     """A flow of Seqloom: threads for its tasks, JSON results, one row in the ledger per run."""
 
     def decorate(function: Callable[P, R]) -> Flow[P, R]:
         made: Flow[P, R] = flow(
             name=name,
-            task_runner=cast("TaskRunner[Any]", ThreadPoolTaskRunner(max_workers=WORKERS)),
+            task_runner=cast("TaskRunner[Any]", ThreadPoolTaskRunner(max_workers=workers)),
             persist_result=True,
             result_serializer="json",
             **recording.flow_hooks(),

@@ -5,7 +5,7 @@ import time
 from uuid import UUID
 
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
-from prefect.context import TaskRunContext
+from prefect.context import FlowRunContext
 
 from tasks.policies import run_logger
 
@@ -35,7 +35,7 @@ class Progress:
             "%s: %d of %d, %.0f per second, about %.0f s left",
             self._label, self._done, self._total, rate, left_s,
         )  # fmt: skip
-        if TaskRunContext.get() is not None:
+        if FlowRunContext.get() is not None:
             self._show(100 * self._done / self._total)
 
     def _show(self, percent: float) -> None:

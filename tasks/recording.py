@@ -133,6 +133,7 @@ def _flow_ended(status: Status) -> Callable[..., None]:
             status,
             output_data=result.model_dump(mode="json") if isinstance(result, Record) else None,
             error=_error(status, result, state),
+            degraded=bool(getattr(result, "degraded", False)),
             versions=getattr(result, "versions", None),
             input_digests=getattr(result, "inputs", None),
             output_digests=getattr(result, "digests", None),

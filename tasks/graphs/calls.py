@@ -5,12 +5,13 @@ Everything here runs in worker threads and changes nothing but the object's coun
 
 import time
 from collections.abc import Callable, Sequence
+from contextvars import copy_context
 from typing import cast
 
 import numpy as np
 from pydantic import JsonValue
 
-from blocks.errors import BudgetError
+from blocks.errors import BudgetError, InputError
 from tasks.graphs import joins
 from tasks.graphs.compiled import Ready
 from tasks.graphs.conditions import Condition
@@ -43,6 +44,7 @@ class NodeWork:
         self._stand_in = NodeWork(one.stand_in, around) if one.stand_in else None
         kept = one.node.cache
         connection = one.step.connection(one.node.with_)
+        self._asks = bool(connection)
         self._cached = kept.enabled if kept is not None else bool(connection)
         self._cached &= not (one.step.in_order or one.step.closes or one.step.sees_all)
         context = around.context
@@ -157,7 +159,9 @@ class NodeWork:
             return self._limited(inputs)
         except BudgetError:
             raise
-        except Exception as error:  # noqa: BLE001 -- a step of anybody
+        except Exception as error:
+            if self._asks and isinstance(error, InputError):
+                raise  # the service refuses key, account or model: no item will fare better
             alone = len(inputs) > 1 and not self._node.batch and not self.one.step.in_order
             passes = is_transient(error) and not isinstance(error, TimeoutError)
             if not alone or passes:
@@ -168,7 +172,9 @@ class NodeWork:
         limit = self._node.time_limit_s
         if limit is None or (self.one.function is not None and is_async(self.one.function)):
             return self._run(inputs)  # an async function is cancelled at its limit
-        return self._around.limited_pool().submit(self._run, inputs).result(limit)
+        return (
+            self._around.limited_pool().submit(copy_context().run, self._run, inputs).result(limit)
+        )
 
     def _run(self, inputs: Sequence[JsonValue]) -> list[Outcome]:
         items = cast("Sequence[Item]", inputs)  # objects, for all but functions

@@ -71,6 +71,25 @@ class Declaration(Params):
     )
 
 
+class NodeModel(Params):
+    """Which language model a node asks in this run."""
+
+    node: str = Field("", title="Node", description="its name; empty: all that cannot do without")
+    connection: str = Field(
+        title="Connection",
+        description="name of a language-model block, or `environment`",
+        min_length=1,
+    )
+
+
+class ModelBudget(Params):
+    """What a run may use of language models at most; then it stops, and what was answered stays."""
+
+    calls: int | None = Field(None, title="Calls", ge=1)
+    tokens: int | None = Field(None, title="Tokens", description="of prompts and answers", ge=1)
+    cost: float | None = Field(None, title="Cost [USD]", gt=0)
+
+
 class GraphParams(Declaration):
     """A run: the items, the graph, and how to run it."""
 
@@ -104,9 +123,17 @@ class GraphParams(Declaration):
     chunks_in_flight: int = Field(
         16, title="Chunks in flight", description="bounds the memory", ge=1, le=1_000
     )
-    format: Literal["jsonl", "parquet"] = Field("jsonl", title="Output format")
+    models: tuple[NodeModel, ...] = Field(
+        (), title="Models", description="for nodes that name none; without, they work offline"
+    )
+    budget: ModelBudget = Field(ModelBudget(), title="Budget")
+    tables: Literal["both", "csv", "parquet", "none"] = Field(
+        "both", title="Tables", description="of the outputs, beside JSON lines"
+    )
     keep: bool = Field(
-        True, title="Keep node records", description="inputs and outputs of every node, to look at"
+        True,
+        title="Keep node records",
+        description="inputs and outputs of every node, to look at and to go on from",
     )
     rerun: str = Field(
         "", title="Run again", description="RUN/NODE: this node of that run, from what it stored"

@@ -20,7 +20,7 @@ from tasks.graphs.chain_keys import chain_keys, chunk_keys, closed
 from tasks.graphs.chunks import Chunk, Number
 from tasks.graphs.compiled import Graph
 from tasks.graphs.outcome_lines import read, written
-from tasks.graphs.step import Cache, Failed, Outcome, StepContext
+from tasks.graphs.step import Cache, Failed, Item, Outcome, StepContext
 
 EVERY_S = 2.0
 MOST_BYTES = 4 << 20
@@ -185,6 +185,9 @@ class Records:
         late = time.monotonic() - self._pending.since > EVERY_S
         if late or len(content) > MOST_BYTES:
             self.store()
+
+    def closing(self, node: str, numbers: list[Number], items: list[Item]) -> None:
+        """Items that a node made at the end come again as those of its stream."""
 
     def _sure(self, chunk: Chunk) -> set[str]:
         """Nodes whose outcomes, and those of their needs, are what any other run would get."""

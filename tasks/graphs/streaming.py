@@ -16,12 +16,14 @@ import queue
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import replace
 from functools import partial
 from typing import cast
 
 from pydantic import JsonValue
 
+from blocks.cancellation import given_up_by
 from blocks.errors import SeqloomError
 from tasks.graphs.calls import NodeWork
 from tasks.graphs.chunks import Chunk, Entry, taken
@@ -85,7 +87,8 @@ class Engine:
         self._began = time.perf_counter()
         pool = ThreadPoolExecutor(self._limits.workers, thread_name_prefix="graph")
         try:
-            self._loop(pool)
+            with given_up_by(self._around.stop.is_set):
+                self._loop(pool)
         finally:
             self._around.stop.set()
             self._around.loop.stop()
@@ -151,7 +154,7 @@ class Engine:
                 result = error
             self._finished.put((at, what, result))
 
-        pool.submit(job)
+        pool.submit(copy_context().run, job)
 
     def _take(self, result: _Result) -> None:
         """A call has ended."""

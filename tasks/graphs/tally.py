@@ -12,10 +12,10 @@ State = Literal["PENDING", "RUNNING", "COMPLETED", "FAILED", "SKIPPED", "CACHED"
 
 @dataclass(slots=True)
 class Tally:
-    """Counts of one node; items in = values + spread + skipped + failed."""
+    """Counts of one node; items in = passed + spread + skipped + failed."""
 
     items: int = 0
-    values: int = 0
+    passed: int = 0
     spread: int = 0
     """Items that became several."""
     new_items: int = 0
@@ -59,7 +59,7 @@ class Tally:
         for outcome in outcomes:
             match outcome:
                 case Value():
-                    self.values += 1
+                    self.passed += 1
                 case Skipped(reason):
                     self.skipped[reason] = self.skipped.get(reason, 0) + 1
                 case Failed():
@@ -75,8 +75,8 @@ class Tally:
             return "FAILED"
         if not self.ended:
             return "PENDING" if self.first_s is None else "RUNNING"
-        if self.values + self.spread + self.new_items:
-            whole = self.cached and self.cached == self.values + self.spread
+        if self.passed + self.spread + self.new_items:
+            whole = self.cached and self.cached == self.passed + self.spread
             return "CACHED" if whole else "COMPLETED"
         if self.failed:
             return "FAILED"

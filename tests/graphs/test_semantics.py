@@ -375,7 +375,7 @@ def test_states_say_what_holds_for_all_items():
     }  # fmt: skip
     assert run.tallies["c"].reason == "condition"
     for one in run.tallies.values():
-        assert one.items == one.values + one.spread + one.failed + sum(one.skipped.values())
+        assert one.items == one.passed + one.spread + one.failed + sum(one.skipped.values())
 
 
 def test_items_are_grouped_and_counted():

@@ -1,0 +1,82 @@
+"""A graph as a drawing for the page: a row for each level, a box for each node."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from tasks.dag import levels
+from tasks.graphs.compiled import Graph
+from tasks.graphs.tally import State
+from tasks.report.svg import at, figure, svg
+
+WIDE, HIGH = 150.0, 50.0
+GAP, STEP = 22.0, 92.0
+LETTERS = 20
+LINES = Markup('<path class="graph-line{}" d="M{} {}C{} {},{} {},{} {}"/>')
+BOX = Markup(
+    '<a href="#node-{}"><g class="graph-node {}"><title>{}</title>'
+    '<rect x="{}" y="{}" width="{}" height="{}" rx="6"/>'
+    '<text class="name middle" x="{}" y="{}">{}</text>'
+    '<text class="middle" x="{}" y="{}">{}</text></g></a>'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """What a node's box tells."""
+
+    state: State
+    below: str
+    """Second line."""
+    title: str
+    """In full, for who points at it."""
+    anchor: str
+
+
+def drawn(graph: Graph, boxes: Mapping[str, Box]) -> Markup:
+    """The drawing; boxes lead to their node's place on the page."""
+    rows = levels(graph.needs)
+    width = max(len(row) for row in rows) * (WIDE + GAP) + GAP
+    places: dict[str, tuple[float, float]] = {}
+    for depth, row in enumerate(rows):
+        left = (width - len(row) * (WIDE + GAP) + GAP) / 2
+        for place, name in enumerate(_ordered(row, graph, places)):
+            places[name] = (left + place * (WIDE + GAP), GAP / 2 + depth * STEP)
+    parts = [
+        _line(places[parent], places[one.name], boxes[one.name].state == "SKIPPED")
+        for one in graph.nodes
+        for parent in one.parents
+    ]
+    parts += [_box(name, boxes[name], *places[name]) for name in places]
+    height = len(rows) * STEP - STEP + HIGH + GAP
+    drawing = svg(width, height, "the graph", parts)
+    bounded = Markup('<div class="graph" data-wide="{}">{}</div>').format(at(width), drawing)
+    caption = Markup("<span>State, items and time of each node; a click leads to its items.</span>")
+    return figure("graph-figure", caption, bounded)
+
+
+def _ordered(row: list[str], graph: Graph, places: Mapping[str, tuple[float, float]]) -> list[str]:
+    """The nodes of a level, each below the middle of what it needs, so that few lines cross."""
+
+    def middle(name: str) -> float:
+        above = [places[parent][0] for parent in graph.by_name[name].parents]
+        return sum(above) / len(above) if above else 0.0
+
+    return sorted(row, key=middle)
+
+
+def _line(start: tuple[float, float], end: tuple[float, float], faint: bool) -> Markup:
+    x1, y1, x2, y2 = start[0] + WIDE / 2, start[1] + HIGH, end[0] + WIDE / 2, end[1]
+    bend = (y2 - y1) / 2
+    points = (x1, y1, x1, y1 + bend, x2, y2 - bend, x2, y2)
+    return LINES.format(" faint" if faint else "", *map(at, points))
+
+
+def _box(name: str, box: Box, x: float, y: float) -> Markup:
+    short = name if len(name) <= LETTERS else f"{name[: LETTERS - 1]}…"
+    centre = at(x + WIDE / 2)
+    return BOX.format(
+        box.anchor, box.state.lower(), box.title, at(x), at(y), at(WIDE), at(HIGH),
+        centre, at(y + 20), short, centre, at(y + 37), box.below,
+    )  # fmt: skip

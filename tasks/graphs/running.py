@@ -1,0 +1,110 @@
+"""A run over a prepared graph, with or without Prefect around it."""
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import JsonValue
+
+from blocks.errors import SeqloomError
+from blocks.llm_models import LanguageModels
+from blocks.llm_uses import ModelUse
+from blocks.settings import settings
+from blocks.storage import Storage
+from tasks.graphs.gathering import Both, Gathering
+from tasks.graphs.planning import Prepared, context_of
+from tasks.graphs.records import Records
+from tasks.graphs.step import StepContext
+from tasks.graphs.streaming import Engine
+from tasks.graphs.tally import State, Tally, cancelled
+from tasks.graphs.under_way import Observer
+
+INDEX = "records.jsonl"
+"""A line for each chunk of a run; see `tasks.graphs.records.ChunkRecord`."""
+
+
+@dataclass(slots=True)
+class Ended:
+    """How a run ended."""
+
+    run: Prepared
+    folder: Path
+    """Holds a file for each output, and the errors."""
+    gathered: Gathering
+    tallies: Mapping[str, Tally]
+    uses: Mapping[str, ModelUse] = field(default_factory=dict)
+    error: BaseException | None = None
+    """What ended it before its time."""
+    failed_first: str = ""
+    """Why the graph failed that this one took the place of."""
+
+    @property
+    def states(self) -> dict[str, State]:
+        """The state of each node."""
+        if self.error is not None:
+            return cancelled(self.tallies)
+        return {name: one.state for name, one in self.tallies.items()}
+
+    @property
+    def degraded(self) -> bool:
+        """Whether something else than was declared took the place of what failed."""
+        return bool(self.failed_first) or any(one.replaced for one in self.tallies.values())
+
+
+def execute(
+    run: Prepared,
+    folder: Path,
+    *,
+    log: Any = None,  # noqa: ANN401 -- a logger, or an adapter of one
+    observer: Observer | None = None,
+    items: Iterable[JsonValue] | None = None,
+) -> Ended:
+    """Put all items through the graph; what comes out lies in the folder.
+
+    A node that fails the run, a budget that is used up and a service that refuses are told in the
+    result; what was done until then is kept, and another run goes on from there.
+
+    Raises:
+        BaseException: The run was interrupted, or something failed that no step can be blamed for.
+    """
+    with ExitStack() as stack:
+        context = stack.enter_context(context_of(run))
+        if log is not None:
+            context = replace(context, log=log)
+        gathered = stack.enter_context(Gathering(run.graph, folder, run.hidden))
+        index = stack.enter_context((folder / INDEX).open("wb"))
+        records = _records(run, context, index.write) if run.params.keep else None
+        engine = Engine(
+            run.graph,
+            context,
+            run.limits,
+            Both(gathered, *([records] if records else [])),
+            observer,
+            refresh=run.params.refresh,
+            known=records.known if records else None,
+        )
+        ended = Ended(run, folder, gathered, engine.tallies)
+        try:
+            engine.run(run.source.items() if items is None else items)
+        except SeqloomError as error:
+            ended.error = error
+        finally:
+            if records:
+                records.store()  # what is done is done, however the run ended
+            if isinstance(context.models, LanguageModels):
+                ended.uses = context.models.uses()
+        return ended
+
+
+def _records(run: Prepared, context: StepContext, write: Callable[[bytes], object]) -> Records:
+    return Records(
+        run.graph,
+        context,
+        Storage(settings().storage),
+        write,
+        cache=context.cache,
+        hidden=run.hidden,
+        refresh=run.params.refresh,
+    )
