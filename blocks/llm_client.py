@@ -111,6 +111,7 @@ class ModelClient:
         async with self._service.slots, budget.call(most) as bill:
             reply = await self._service.reply(path, body)
             if isinstance(reply, Fault):
+                bill.usage = reply.usage
                 return reply, bill.usage
             read = llm_bedrock.read_converse if self._bedrock else llm_openai.read_chat
             heard = read(reply.data)
@@ -140,7 +141,9 @@ class ModelClient:
         most = self._service.usage(1, sum(map(tokens_of, texts)), 0)
         async with self._service.slots, budget.call(most) as bill:
             reply = await self._service.reply(path, wire.embeddings_body(model, texts))
-            if not isinstance(reply, Fault):
+            if isinstance(reply, Fault):
+                bill.usage = reply.usage
+            else:
                 read = wire.read_embeddings(reply.data, len(texts))
                 bill.usage = self._service.usage(reply.requests, read[1] if read else 0, 0)
                 if read is not None:

@@ -1,6 +1,7 @@
 """The way to one model's service: what is sent, what comes back or stands in the way."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any, Literal, Self
 
 import httpx
@@ -98,7 +99,8 @@ class ModelService:
             self._refused = InputError(f"{self.fault(told, 'refused').reason}; {expected}")
             raise self._refused
         again = reply.status == 0 or reply.status in self._rule.statuses
-        return self.fault(told, "unavailable" if again else "refused")
+        fault = self.fault(told, "unavailable" if again else "refused")
+        return replace(fault, usage=Usage(reply.requests))
 
     def fault(self, reason: str, kind: Literal["refused", "unusable", "unavailable"]) -> Fault:
         """A failure on one short line, without secrets."""
