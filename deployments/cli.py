@@ -6,6 +6,7 @@
     seqloom runs                        list runs; `runs show RUN`, `runs compare RUN RUN`
     seqloom reads process cfg.toml      FASTQ processing; `seqloom reads --help` for the rest
     seqloom domains status BATCH        how far a batch of proteins is; `domains failed BATCH`
+    seqloom graphs run graph.yaml       text and language-model steps; `seqloom graphs --help`
     seqloom doctor                      what is installed, what is missing, how to mend it
 
 Exit status: 0 done, 1 something failed, 2 wrong input or parameters, 3 done but items failed.
@@ -25,6 +26,7 @@ from cyclopts.validators import Number
 
 from blocks.errors import InputError, InputProblems, SeqloomError
 from deployments.domains_cli import domains_app
+from deployments.graphs_cli import graphs_app
 from deployments.reads_cli import reads_app
 from deployments.surroundings import prepare_environment
 
@@ -45,6 +47,7 @@ runs_app = App(name="runs", help="Runs of all pipelines, from the ledger.")
 app.command(runs_app)
 app.command(reads_app)
 app.command(domains_app)
+app.command(graphs_app)
 
 AsJson = Annotated[
     bool,

@@ -260,3 +260,23 @@ def _result(
         inputs=mask({ended.run.source.name: ended.run.source.digest}),
         versions=versions,
     )
+
+
+def node_metrics(ended: Ended) -> dict[str, dict[str, float | None]]:
+    """What each node was measured by, for the ledger."""
+    return {
+        name: {
+            "wall_s": one.seconds,
+            "cpu_s": one.cpu_s,
+            "items_in": one.items,
+            "items_out": one.passed + one.new_items,
+            "items_failed": one.failed,
+            "items_cached": one.cached,
+            "items_computed": max(one.passed + one.spread - one.cached, 0),
+            "items_per_s": one.items / one.seconds if one.seconds else None,
+            "requests": one.calls,
+            "attempts": 1 + one.tries / max(one.items, 1),
+            "cache_hit": float(ended.states[name] == "CACHED"),
+        }
+        for name, one in ended.tallies.items()
+    }

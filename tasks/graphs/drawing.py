@@ -10,15 +10,17 @@ from tasks.graphs.compiled import Graph
 from tasks.graphs.tally import State
 from tasks.report.svg import at, figure, svg
 
-WIDE, HIGH = 150.0, 50.0
-GAP, STEP = 22.0, 92.0
-LETTERS = 20
+WIDE, HIGH = 164.0, 62.0
+GAP, STEP = 22.0, 100.0
+LEAST_WIDE = 720.0
+LETTERS = 22
 LINES = Markup('<path class="graph-line{}" d="M{} {}C{} {},{} {},{} {}"/>')
 BOX = Markup(
     '<a href="#node-{}"><g class="graph-node {}"><title>{}</title>'
     '<rect x="{}" y="{}" width="{}" height="{}" rx="6"/>'
     '<text class="name middle" x="{}" y="{}">{}</text>'
-    '<text class="middle" x="{}" y="{}">{}</text></g></a>'
+    '<text class="middle" x="{}" y="{}">{}</text><text class="middle" x="{}" y="{}">{}</text>'
+    "</g></a>"
 )
 
 
@@ -27,8 +29,10 @@ class Box:
     """What a node's box tells."""
 
     state: State
-    below: str
+    items: str
     """Second line."""
+    below: str
+    """Third line."""
     title: str
     """In full, for who points at it."""
     anchor: str
@@ -37,7 +41,7 @@ class Box:
 def drawn(graph: Graph, boxes: Mapping[str, Box]) -> Markup:
     """The drawing; boxes lead to their node's place on the page."""
     rows = levels(graph.needs)
-    width = max(len(row) for row in rows) * (WIDE + GAP) + GAP
+    width = max(max(len(row) for row in rows) * (WIDE + GAP) + GAP, LEAST_WIDE)
     places: dict[str, tuple[float, float]] = {}
     for depth, row in enumerate(rows):
         left = (width - len(row) * (WIDE + GAP) + GAP) / 2
@@ -51,7 +55,7 @@ def drawn(graph: Graph, boxes: Mapping[str, Box]) -> Markup:
     parts += [_box(name, boxes[name], *places[name]) for name in places]
     height = len(rows) * STEP - STEP + HIGH + GAP
     drawing = svg(width, height, "the graph", parts)
-    bounded = Markup('<div class="graph" data-wide="{}">{}</div>').format(at(width), drawing)
+    bounded = Markup('<div class="graph">{}</div>').format(drawing)
     caption = Markup("<span>State, items and time of each node; a click leads to its items.</span>")
     return figure("graph-figure", caption, bounded)
 
@@ -78,5 +82,5 @@ def _box(name: str, box: Box, x: float, y: float) -> Markup:
     centre = at(x + WIDE / 2)
     return BOX.format(
         box.anchor, box.state.lower(), box.title, at(x), at(y), at(WIDE), at(HIGH),
-        centre, at(y + 20), short, centre, at(y + 37), box.below,
+        centre, at(y + 19), short, centre, at(y + 35), box.items, centre, at(y + 51), box.below,
     )  # fmt: skip

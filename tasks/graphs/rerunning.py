@@ -23,6 +23,7 @@ from tasks.graphs.delivery import DECLARATION, RECORDS
 from tasks.graphs.functions import FUNCTIONS
 from tasks.graphs.inputs import Source
 from tasks.graphs.model import Declaration, GraphInput, GraphParams
+from tasks.graphs.outcome_lines import item_line, written
 from tasks.graphs.planning import Prepared, checked
 from tasks.graphs.reading import Survey
 from tasks.graphs.records import INPUTS, ChunkRecord, FrameReader
@@ -53,12 +54,7 @@ def prepare_again(params: GraphParams) -> Prepared:
     if not run or not name:
         raise InputError(f"rerun: {params.rerun!r}; expected RUN/NODE, such as latest/summary")
     folder = run_place(run)
-    graph = compiled(_declaration(folder), FUNCTIONS)
-    if name not in graph.by_name:
-        raise InputError(
-            f"rerun: {run} has no node {name!r}; expected {closest(name, graph.by_name)}"
-        )
-    ready = graph.by_name[name]
+    graph, ready = _node_of(folder, run, name)
     survey, sha256 = Survey(), hashlib.sha256()
     for item in stored_inputs(folder, ready):
         survey.items += 1
@@ -69,6 +65,35 @@ def prepare_again(params: GraphParams) -> Prepared:
     if not survey.items:
         raise InputError(f"rerun: node {name!r} of {run} got no items; expected at least one")
     return checked(params, f"{name} again", alone(graph, ready), source)
+
+
+def _node_of(folder: str, run: str, name: str) -> tuple[Graph, Ready]:
+    graph = compiled(_declaration(folder), FUNCTIONS)
+    if name not in graph.by_name:
+        known = closest(name, graph.by_name)
+        raise InputError(f"run {run!r}: has no node {name!r}; expected {known}")
+    return graph, graph.by_name[name]
+
+
+def stored_lines(run: str, name: str, *, given: bool) -> Iterator[bytes]:
+    """What is stored of a node of a run, a line for each item.
+
+    Args:
+        given: What it got, instead of what became of it.
+
+    Raises:
+        InputError: There is no such run or node, or nothing is stored.
+    """
+    folder = run_place(run)
+    _, ready = _node_of(folder, run, name)
+    if given:
+        yield from map(item_line, stored_inputs(folder, ready))
+        return
+    reader = FrameReader()
+    for chunk in chunk_records(folder):
+        if name in chunk.frames:
+            outcomes = reader.outcomes(chunk.frames[name])
+            yield from (written([outcome]) for outcome in outcomes)
 
 
 def alone(graph: Graph, ready: Ready) -> Graph:

@@ -125,8 +125,8 @@ def boxes(run: GraphPage) -> dict[str, Box]:
         tally, state = run.tallies[one.name], run.states[one.name]
         items = f"{tally.items:,} → {tally.passed + tally.new_items:,}"
         title = f"{one.name} ({one.node.uses}): {state}, {items} items, {tally.failed:,} failed"
-        below = f"{state.lower()} · {items} · {duration(tally.seconds)}"
-        found[one.name] = Box(state, below, title, str(place))
+        below = f"{state.lower()} · {duration(tally.seconds)}"
+        found[one.name] = Box(state, items, below, title, str(place))
     return found
 
 
@@ -137,7 +137,7 @@ def _items(run: GraphPage) -> Markup:
         kinds = [
             _samples("passed", shown.passed),
             _samples("failed", shown.failed),
-            _samples("were skipped", shown.skipped),
+            _samples("skipped", shown.skipped),
             _made(shown),
         ]
         body = joined([kind for kind in kinds if kind]) or Markup('<p class="note">No items.</p>')
@@ -160,7 +160,7 @@ def _samples(kind: str, samples: Sequence[Sample]) -> Markup:
             for one in samples
         ]
     )
-    head = f"{counted(len(samples), 'item')} that {kind}"
+    head = f"{kind}: {counted(len(samples), 'item')}"
     return Markup("<details><summary>{}</summary><dl>{}</dl></details>").format(head, pairs)
 
 
@@ -168,7 +168,7 @@ def _made(shown: Shown) -> Markup:
     if not shown.made:
         return Markup()
     rows = joined([Markup("<dt>new</dt><dd>{}</dd>").format(_shown(one)) for one in shown.made])
-    head = f"{counted(len(shown.made), 'item')} made at the end"
+    head = f"made at the end: {counted(len(shown.made), 'item')}"
     return Markup("<details><summary>{}</summary><dl>{}</dl></details>").format(head, rows)
 
 

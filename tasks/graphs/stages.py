@@ -28,7 +28,7 @@ from prefect.utilities.annotations import quote
 from blocks import ledger
 from tasks.announcing import announce_mermaid, announce_table
 from tasks.graphs.compiled import INPUT, Graph
-from tasks.graphs.delivery import GraphResult, Occasion, deliver_folder
+from tasks.graphs.delivery import GraphResult, Occasion, deliver_folder, node_metrics
 from tasks.graphs.mermaid import mermaid
 from tasks.graphs.planning import Prepared
 from tasks.graphs.run_page import nodes_frame
@@ -191,21 +191,7 @@ def _record(ended: Ended) -> None:
     if context is None or context.flow_run is None:
         return
     row = execution_id(context.flow_run)
-    for name, one in ended.tallies.items():
-        made = max(one.passed + one.spread - one.cached, 0)
-        values: dict[str, float | None] = {
-            "wall_s": one.seconds,
-            "cpu_s": one.cpu_s,
-            "items_in": one.items,
-            "items_out": one.passed + one.new_items,
-            "items_failed": one.failed,
-            "items_cached": one.cached,
-            "items_computed": made,
-            "items_per_s": one.items / one.seconds if one.seconds else None,
-            "requests": one.calls,
-            "attempts": 1 + one.tries / max(one.items, 1),
-            "cache_hit": float(ended.states[name] == "CACHED"),
-        }
+    for name, values in node_metrics(ended).items():
         ledger.add_metrics(row, name, values)
 
 

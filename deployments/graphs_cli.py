@@ -1,0 +1,282 @@
+"""`seqloom graphs`: text and language-model graphs from the command line, without a server.
+
+seqloom graphs run graph.yaml --input items.jsonl   run it; the results' folder has a page
+seqloom graphs validate graph.yaml                  check a graph; nothing is called
+seqloom graphs show graph.yaml                      the graph in Mermaid's language
+seqloom graphs steps [NAME]                         all steps, or what one takes
+seqloom graphs items RUN NODE                       what a node got and gave, as JSON lines
+seqloom graphs node RUN NODE                        run a node again, from what it got
+"""
+
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import App, Parameter
+from cyclopts.validators import Number
+
+if TYPE_CHECKING:
+    from tasks.graphs.delivery import GraphResult
+    from tasks.graphs.model import GraphParams
+    from tasks.graphs.planning import Prepared
+
+FAILED, ITEMS_FAILED = 1, 3
+
+graphs_app = App(name="graphs", help="Graphs of text and language-model steps: check, run, look.")
+
+GraphFile = Annotated[str, Parameter(help="graph in YAML or JSON; a path or URI")]
+RunName = Annotated[str, Parameter(help="folder of a run, its name, or `latest`")]
+NodeName = Annotated[str, Parameter(help="its name")]
+Count = Annotated[int, Parameter(validator=Number(gte=1))]
+Models = Annotated[
+    tuple[str, ...],
+    Parameter(help="NODE=CONNECTION, or CONNECTION for all that need one", negative=""),
+]
+Switch = Annotated[bool, Parameter(negative="", show_default=False)]
+AsJson = Annotated[
+    bool,
+    Parameter(name="--json", negative="", help="print JSON for programs", show_default=False),
+]
+
+
+@graphs_app.command
+def run(
+    graph: GraphFile,
+    /,
+    *,
+    input: str = "",  # noqa: A002 -- what the option is called
+    format: Literal["auto", "jsonl", "csv", "tsv", "parquet", "folder"] = "auto",  # noqa: A002
+    pattern: str = "*.txt",
+    model: Models = (),
+    chunk: Count = 64,
+    workers: Count = 4,
+    seed: int = 1,
+    refresh: Switch = False,
+    dry_run: Switch = False,
+    as_json: AsJson = False,
+) -> int:
+    """Put items through a graph.
+
+    Parameters
+    ----------
+    input
+        JSONL, CSV, TSV, Parquet, or a folder of texts; a path or URI.
+    format
+        Of the input; auto: told by its name.
+    pattern
+        Files of a folder.
+    chunk
+        Items that travel together.
+    workers
+        Calls of steps at once.
+    seed
+        Of whatever draws.
+    refresh
+        Take nothing over from earlier runs.
+    dry_run
+        Only check and show the plan.
+    """
+    content = {
+        "graph": graph, "input": {"source": input, "format": format, "pattern": pattern},
+        "models": [_model(one) for one in model], "chunk": chunk, "workers": workers,
+        "seed": seed, "refresh": refresh,
+    }  # fmt: skip
+    return _run(content, dry_run=dry_run, as_json=as_json)
+
+
+@graphs_app.command
+def validate(graph: GraphFile, /, *, model: Models = ()) -> int:
+    """Check a graph; nothing is called."""
+    from tasks.dag import plan_text
+
+    checked = _checked(graph, model)
+    _print(f"{graph}: {plan_text(checked.needs, 'node')}")
+    return 0
+
+
+@graphs_app.command
+def show(graph: GraphFile, /) -> int:
+    """Print a graph in Mermaid's language."""
+    from tasks.graphs.mermaid import mermaid
+
+    _print(mermaid(_checked(graph, ())))
+    return 0
+
+
+@graphs_app.command
+def steps(name: Annotated[str | None, Parameter(help="only this step")] = None, /) -> int:
+    """List all steps, or what one of them takes."""
+    from tasks.graphs.listing import step_lines, steps_lines
+
+    _print("\n".join(steps_lines() if name is None else step_lines(name)))
+    return 0
+
+
+@graphs_app.command
+def items(
+    run: RunName,
+    node: NodeName,
+    /,
+    *,
+    given: Switch = False,
+    limit: Count = 1_000_000_000,
+) -> int:
+    """Print what became of each item at a node of a run, as JSON lines.
+
+    Parameters
+    ----------
+    given
+        What the node got, instead.
+    limit
+        Most items.
+    """
+    from tasks.graphs.rerunning import stored_lines
+
+    _prepare()
+    for _, line in zip(range(limit), stored_lines(run, node, given=given), strict=False):
+        sys.stdout.buffer.write(line)
+    sys.stdout.buffer.flush()
+    return 0
+
+
+@graphs_app.command
+def node(run: RunName, node: NodeName, /, *, model: Models = (), as_json: AsJson = False) -> int:
+    """Run one node of an earlier run again, from the inputs that were stored."""
+    content = {"rerun": f"{run}/{node}", "models": [_model(one) for one in model], "refresh": True}
+    return _run(content, dry_run=False, as_json=as_json)
+
+
+def _model(given: str) -> dict[str, str]:
+    name, _, connection = given.rpartition("=")
+    return {"node": name, "connection": connection}
+
+
+def _params(content: dict[str, Any]) -> "GraphParams":
+    """The parameters of a run.
+
+    Raises:
+        InputError: An option does not fit.
+    """
+    from pydantic import ValidationError
+
+    from blocks.errors import InputProblems
+    from tasks.graphs.model import GraphParams
+    from tasks.wording import problems
+
+    try:
+        return GraphParams.model_validate(content)
+    except ValidationError as error:
+        found = problems("", error, GraphParams, content)
+    raise InputProblems(found)
+
+
+def _checked(graph: str, model: tuple[str, ...]) -> Any:  # noqa: ANN401 -- a Graph
+    from tasks.graphs.compiled import compiled
+    from tasks.graphs.model_choice import require_runners, with_models
+    from tasks.graphs.planning import declaration_of
+
+    _prepare()
+    params = _params({"graph": graph, "models": [_model(one) for one in model]})
+    declaration, _ = declaration_of(params)
+    chosen, notes = with_models(declaration, params.models)
+    for note in notes:
+        _tell(note)
+    checked = compiled(chosen)
+    require_runners(checked)
+    return checked
+
+
+def _run(content: dict[str, Any], *, dry_run: bool, as_json: bool) -> int:
+    from tasks.graphs.planning import plan_frame, plan_told, prepare
+    from tasks.graphs.rerunning import prepare_again
+
+    _prepare()
+    params = _params(content)
+    prepared = prepare_again(params) if params.rerun else prepare(params)
+    if dry_run:
+        frame = plan_frame(prepared)
+        if as_json:
+            _print(json.dumps({"plan": frame.to_dict("records")}, indent=2))
+        else:
+            _print(f"{plan_told(prepared)}\n\n{frame.to_string(index=False)}")
+        return 0
+    for note in prepared.notes:
+        _tell(note)
+    result = _recorded(prepared)
+    if as_json:
+        _print(json.dumps(result.model_dump(mode="json"), indent=2))
+    else:
+        _print(_summary(result))
+    if result.error:
+        return FAILED
+    return ITEMS_FAILED if result.failed else 0
+
+
+def _recorded(prepared: "Prepared") -> "GraphResult":
+    """The result of a run, which has its row in the ledger as any other."""
+    from tempfile import TemporaryDirectory
+    from uuid import uuid4
+
+    from blocks import ledger
+    from blocks.settings import settings
+    from tasks.graphs.delivery import Occasion, deliver_folder, node_metrics
+    from tasks.graphs.planning import plan_frame
+    from tasks.graphs.running import execute
+    from tasks.results import require_writable, run_id
+
+    require_writable(settings().results)
+    started, row = datetime.now(UTC), str(uuid4())
+    name = f"{prepared.name}-{prepared.source.name.rsplit('/', 1)[-1]}"
+    parameters = prepared.params.model_dump(mode="json")
+    ledger.start("graphs", execution_id=row, run_name=name, input_data=parameters)
+    try:
+        with TemporaryDirectory(prefix="seqloom-graph-") as folder:
+            plan = plan_frame(prepared)
+            ended = execute(prepared, Path(folder))
+            occasion = Occasion(name, run_id(started, row), started)
+            result = deliver_folder(ended, occasion, plan)
+        for step, values in node_metrics(ended).items():
+            ledger.add_metrics(row, step, values)
+    except BaseException as error:
+        status: Any = "cancelled" if isinstance(error, KeyboardInterrupt) else "failed"
+        ledger.finish(row, status, error=error)
+        raise
+    ledger.finish(
+        row, "failed" if result.error else "completed", result.model_dump(mode="json"),
+        error=result.error or None, degraded=result.degraded, versions=result.versions,
+        input_digests=result.inputs, output_digests=result.digests,
+    )  # fmt: skip
+    return result
+
+
+def _summary(result: "GraphResult") -> str:
+    states = ", ".join(f"{name} {state}" for name, state in result.states.items())
+    outputs = ", ".join(f"{count:,} of {name}" for name, count in result.outputs.items())
+    lines = [
+        f"items    {result.items:,} in, {result.failed:,} failed; out: {outputs}",
+        f"nodes    {states}",
+        f"models   {result.calls:,} calls, {result.tokens:,} tokens, {result.cost:g} USD",
+        f"page     {result.page}",
+    ]
+    if not result.calls:
+        del lines[2]
+    if result.error:
+        lines.insert(0, f"ended    {result.error}")
+    return "\n".join(lines)
+
+
+def _prepare() -> None:
+    from deployments.surroundings import prepare_environment
+
+    prepare_environment()
+
+
+def _tell(text: str) -> None:
+    """Standard output is for results."""
+    sys.stderr.write(f"{text}\n")
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
