@@ -27,10 +27,11 @@ check: .venv/ready ## format, lint, types, import rules
 
 test: .venv/ready ## every test, with real programs and servers
 	@sh deployments/setup.sh packages mmseqs2 ncbi-blast+ hhsuite postgresql chromium fastp
+	@sh deployments/setup.sh aimock
 	$(PYTHON) -m pytest
 
 test-fast: .venv/ready ## without Prefect servers and programs
-	$(PYTHON) -m pytest -m "not engine and not tool"
+	$(PYTHON) -m pytest -m "not engine and not tool and not llm_server"
 
 doctor: .venv/ready ## what is installed and what is missing
 	@.venv/bin/seqloom doctor

@@ -2,6 +2,7 @@
 # Set-up on a fresh machine.
 #   setup.sh python             uv, .venv from uv.lock, compiled kernels
 #   setup.sh packages NAME...   Debian packages, where they are missing
+#   setup.sh aimock             a server for tests that refuses to order, from npm
 set -eu
 
 say() { printf '%s\n' "$*" >&2; }
@@ -64,8 +65,17 @@ packages)
     shift
     packages "$@"
     ;;
+aimock)
+    tools=.seqloom/tools/aimock
+    [ ! -e "$tools/node_modules/@copilotkit/aimock/dist/cli.js" ] || exit 0
+    command -v npm >/dev/null 2>&1 || packages nodejs npm
+    say "Installing aimock into $tools"
+    npm install --silent --no-audit --no-fund --cache .seqloom/tools/npm --prefix "$tools" \
+        @copilotkit/aimock@1.43.0 >&2 ||
+        say "aimock cannot be had; the tests that ask it are skipped."
+    ;;
 *)
-    say "usage: setup.sh python | packages NAME..."
+    say "usage: setup.sh python | packages NAME... | aimock"
     exit 2
     ;;
 esac

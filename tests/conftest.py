@@ -21,7 +21,7 @@ os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
 os.environ["SEQLOOM_DATABASE"] = f"sqlite:///{_HOME}/seqloom.db"
 os.environ.pop("PREFECT_API_URL", None)
 
-pytest_plugins = ("tests.services", "tests.biolm_server")
+pytest_plugins = ("tests.services", "tests.biolm_server", "tests.llm_servers")
 
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
