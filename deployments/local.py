@@ -177,7 +177,8 @@ def deploy_all(prefect: LocalPrefect) -> str:
 
 def register_blocks(prefect: LocalPrefect) -> str:
     """Let the server know our kinds of blocks, so that its UI has a form for each."""
-    return prefect.run("block", "register", "--module", "blocks.biolm")
+    modules = ("blocks.biolm", "blocks.llm")
+    return "".join(prefect.run("block", "register", "--module", name) for name in modules)
 
 
 @contextmanager
