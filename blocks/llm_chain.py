@@ -7,7 +7,7 @@ from time import monotonic
 
 from blocks.llm_budget import Budget
 from blocks.llm_calls import Answer, Fault, Prompt, Usage
-from blocks.llm_client import ModelClient, Vector
+from blocks.llm_client import Embedded, ModelClient
 
 REST_S = 60.0
 """How long a model that could not be reached is passed over where another follows."""
@@ -91,6 +91,6 @@ class Chain:
         """How many texts the first model embeds at once."""
         return self._clients[0].texts_a_request
 
-    async def vectors(self, texts: Sequence[str]) -> list[Vector | Fault]:
+    async def vectors(self, texts: Sequence[str]) -> Embedded:
         """See `ModelClient.vectors`; the first model only."""
         return await self._clients[0].vectors(texts, self._budget)

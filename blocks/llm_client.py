@@ -1,7 +1,7 @@
 """A client of one language model: a prompt in, an answer or the reason why there is none out."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import httpx
@@ -18,6 +18,15 @@ from blocks.service_pace import RetryRule, Traffic
 
 Vector = NDArray[np.float32]
 """Of one text, shape (dimensions,)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """What came of some texts."""
+
+    vectors: list[Vector | Fault]
+    """One for each text, in their order."""
+    usage: Usage
 
 
 class ModelClient:
@@ -126,7 +135,7 @@ class ModelClient:
             return llm_bedrock.texts_a_request(self.connection.embedding_model)
         return llm_openai.TEXTS_A_REQUEST
 
-    async def vectors(self, texts: Sequence[str], budget: Budget) -> list[Vector | Fault]:
+    async def vectors(self, texts: Sequence[str], budget: Budget) -> Embedded:
         """The vector of each text of one request, in order, or why there is none.
 
         Where the service refuses the request, its halves are asked for, so that one text that it
@@ -147,15 +156,16 @@ class ModelClient:
                 read = wire.read_embeddings(reply.data, len(texts))
                 bill.usage = self._service.usage(reply.requests, read[1] if read else 0, 0)
                 if read is not None:
-                    return [np.array(vector, dtype=np.float32) for vector in read[0]]
-                reply = self._service.fault(
-                    f"asked for {len(texts)} vectors, got others", "unusable"
-                )
+                    found = [np.array(vector, dtype=np.float32) for vector in read[0]]
+                    return Embedded(found, bill.usage)
+                told = f"asked for {len(texts)} vectors, got others"
+                reply = self._service.fault(told, "unusable")
         if reply.kind != "refused" or len(texts) == 1:
-            return [reply] * len(texts)
+            return Embedded([replace(reply, usage=Usage())] * len(texts), bill.usage)
         half = len(texts) // 2
-        first = await self.vectors(texts[:half], budget)
-        return first + await self.vectors(texts[half:], budget)
+        halves = [await self.vectors(part, budget) for part in (texts[:half], texts[half:])]
+        usage = sum((one.usage for one in halves), bill.usage)
+        return Embedded([vector for one in halves for vector in one.vectors], usage)
 
 
 class _Mistaken:

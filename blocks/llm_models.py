@@ -33,7 +33,7 @@ from blocks.llm_answers import (
     vector_key,
 )
 from blocks.llm_budget import Budget, ModelLimits
-from blocks.llm_calls import Answer, Fault, ModelConnection, Prompt
+from blocks.llm_calls import Answer, Fault, ModelConnection, Prompt, Usage
 from blocks.llm_chain import Chain, Found
 from blocks.llm_client import ModelClient, Vector
 from blocks.llm_connection import check_together
@@ -143,14 +143,15 @@ class LanguageModels:
         parts = [tuple(missing[at : at + size]) for at in range(0, len(missing), size)]
         found = self._all(
             {part: partial(chain.vectors, part) for part in parts},
-            lambda part, vectors: _vectors([keys[text] for text in part], vectors),
+            lambda part, made: _vectors([keys[text] for text in part], made.vectors),
         )
         fresh = {
             keys[text]: vector
-            for part, vectors in found.items()
-            for text, vector in zip(part, vectors, strict=True)
+            for part, made in found.items()
+            for text, vector in zip(part, made.vectors, strict=True)
         }
-        self._uses.add(connection, fresh.values(), cached=len(texts) - len(fresh))
+        usage = sum((made.usage for made in found.values()), Usage())
+        self._uses.add(connection, fresh.values(), cached=len(texts) - len(fresh), usage=usage)
         both = {**known, **fresh}
         return [both[keys[text]] for text in texts]
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, replace
 
 from blocks.llm_calls import Answer, Fault, Usage
 
+_NOTHING = Usage()
+
 
 @dataclass(frozen=True, slots=True)
 class ModelUse:
@@ -45,13 +47,21 @@ class Uses:
         self._guard = threading.Lock()
         self._uses: dict[str, ModelUse] = {}
 
-    def add(self, connection: str, outcomes: Iterable[object], *, cached: int = 0) -> None:
-        """Count what came, `cached` more that was known."""
+    def add(
+        self,
+        connection: str,
+        outcomes: Iterable[object],
+        *,
+        cached: int = 0,
+        usage: Usage = _NOTHING,
+    ) -> None:
+        """Count what came, `cached` more that was known; `usage` is what vectors took together."""
         with self._guard:
             use = self._uses.get(connection, ModelUse())
             for outcome in outcomes:
                 use = use.plus(outcome)
-            self._uses[connection] = replace(use, cached=use.cached + cached)
+            both = replace(use, cached=use.cached + cached, usage=use.usage + usage)
+            self._uses[connection] = both
 
     def by_connection(self) -> Mapping[str, ModelUse]:
         """All so far."""

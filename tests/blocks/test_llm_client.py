@@ -268,7 +268,7 @@ def vectors_of(asked):
 
 def test_vectors_and_the_one_text_that_is_refused():
     async def call(client, budget):
-        return await client.vectors(["a", "bb", "poison", "dddd"], budget)
+        return (await client.vectors(["a", "bb", "poison", "dddd"], budget)).vectors
 
     with ScriptedServer(vectors_of) as server:
         a, b, fault, d = run(server, call)
@@ -283,7 +283,7 @@ def test_fewer_vectors_than_texts_are_none():
     rows = [{"index": 0, "embedding": [1]}]
 
     async def call(client, budget):
-        return await client.vectors(["a", "b"], budget)
+        return (await client.vectors(["a", "b"], budget)).vectors
 
     with ScriptedServer(reply(200, {"data": rows})) as server:
         assert [fault.kind for fault in run(server, call)] == ["unusable"] * 2

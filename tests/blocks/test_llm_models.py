@@ -297,6 +297,20 @@ def test_texts_are_embedded_together_and_each_once():
     assert np.array_equal(again[2], found[2])
     assert again[2].dtype == np.float32
     assert (use.answered, use.cached) == (1, 3)
+    assert use.usage == Usage(1, 1)
+
+
+def test_what_vectors_took_is_counted_once_with_all_requests():
+    def picky(asked):
+        return status(400) if "poison" in asked.body["input"] else vectors(asked)
+
+    with ScriptedServer(picky) as server, models_of(connection(server, input_price=2.0)) as models:
+        found = models.embed("fast", ["a", "b", "poison"])
+        use = models.uses()["fast"]
+
+    assert [isinstance(one, Fault) for one in found] == [False, False, True]
+    assert (use.answered, use.failed) == (2, 1)
+    assert use.usage == Usage(len(server.seen), 2, 0, 4e-6)
 
 
 def test_the_same_prompt_at_the_same_time_is_asked_once():
