@@ -1,0 +1,250 @@
+"""What the graph engine costs beside the same functions in plain asyncio, and in Prefect.
+
+    python tests/benchmarks/graphs.py [--repeat 5] [--json]
+
+1. 10,000 short items through six functions with a join: CPU per item and node over that of the
+   same functions called by a plain asyncio program that keeps its results. "engine" keeps nothing
+   but its results; "run" also reads a file, keeps what every node made and writes its outputs.
+   Each measurement is one turn of all; the medians count. (<= 60 µs)
+2. 1,000 calls of a model of 100 ms, 32 in flight, in a graph of three nodes: wall time over
+   1,000 / 32 x 100 ms. (<= 1.10) The model is a coroutine that sleeps.
+3. A run of some 30 s through Prefect, with a server of its own: the share of its wall time that the
+   same run without Prefect does not take. (<= 20 %) Its nodes wait, as those that ask a service do;
+   starting Python and importing Prefect are not in it, which a worker pays once for each run.
+
+Figures of time depend on the machine; CPU is that of this process.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+ITEMS, NODES = 10_000, 6
+CALLS, CALL_S, IN_FLIGHT = 1_000, 0.1, 32
+LONG_ITEMS, LONG_S = 2_400, 0.05
+"""Of the long run: 2,400 items in four nodes, 16 calls at once of 50 ms: 30 s."""
+
+
+def clean(item: dict[str, Any]) -> dict[str, Any]:
+    """Node 1."""
+    return {**item, "text": item["text"].strip().lower()}
+
+
+def words(item: dict[str, Any]) -> dict[str, Any]:
+    """Node 2."""
+    return {**item, "words": len(item["text"].split())}
+
+
+def letters(item: dict[str, Any]) -> dict[str, Any]:
+    """Node 3, beside 2 and 4."""
+    return {**item, "letters": len(item["text"])}
+
+
+def vowels(item: dict[str, Any]) -> dict[str, Any]:
+    """Node 4."""
+    return {**item, "vowels": sum(letter in "aeiou" for letter in item["text"])}
+
+
+def joined(parts: dict[str, Any]) -> dict[str, Any]:
+    """Node 5, the join."""
+    return {**parts["words"], **parts["letters"], **parts["vowels"]}
+
+
+def mark(item: dict[str, Any]) -> dict[str, Any]:
+    """Node 6."""
+    return {**item, "long": item["words"] > 3}
+
+
+def texts() -> list[dict[str, Any]]:
+    """Short items."""
+    return [{"id": n, "text": f"  Some short text, number {n} "} for n in range(ITEMS)]
+
+
+async def _plain(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    async def one(item: dict[str, Any]) -> dict[str, Any]:
+        first = clean(item)
+
+        async def call(function: Callable[..., Any]) -> dict[str, Any]:
+            return dict(function(first))
+
+        two, three, four = await asyncio.gather(call(words), call(letters), call(vowels))
+        return mark(joined({"words": two, "letters": three, "vowels": four}))
+
+    return [await one(item) for item in items]
+
+
+def six_nodes() -> Any:
+    """The functions as a graph."""
+    from tasks.graphs.builder import graph, node
+
+    branches = [node("words", words), node("letters", letters), node("vowels", vowels)]
+    return graph(node("clean", clean) >> branches >> node("joined", joined) >> node("mark", mark))
+
+
+def _cpu(work: Callable[[], object]) -> float:
+    began = time.process_time()
+    work()
+    return time.process_time() - began
+
+
+def overhead(repeat: int, folder: Path) -> dict[str, Any]:
+    """Part 1."""
+    from tasks.graphs.inputs import opened
+    from tasks.graphs.model import GraphInput, GraphParams
+    from tasks.graphs.planning import Prepared
+    from tasks.graphs.running import execute
+
+    items, built = texts(), six_nodes()
+    source = folder / "items.jsonl"
+    source.write_text("".join(json.dumps(item) + "\n" for item in items))
+
+    def whole_run() -> None:
+        place = Path(tempfile.mkdtemp(dir=folder))
+        given = GraphInput(source=str(source))
+        params = GraphParams(input=given, graph="as built", refresh=True)
+        ended = execute(Prepared(params, "six", built.compiled, opened(given), {}), place)
+        assert ended.gathered.outputs == {"mark": ITEMS}
+
+    plain, engine, run = [], [], []
+    whole_run()  # makes the database
+    for _ in range(repeat):
+        plain.append(_cpu(lambda: asyncio.run(_plain(items))))
+        engine.append(_cpu(lambda: built.run(items)))
+        run.append(_cpu(whole_run))
+    base = statistics.median(plain)
+    return {
+        "plain_us": round(base / ITEMS / NODES * 1e6, 2),
+        "engine_over_plain_us": round((statistics.median(engine) - base) / ITEMS / NODES * 1e6, 2),
+        "run_over_plain_us": round((statistics.median(run) - base) / ITEMS / NODES * 1e6, 2),
+        "run_cpu_s": [round(one, 3) for one in run],
+    }
+
+
+def model_calls(repeat: int) -> dict[str, Any]:
+    """Part 2."""
+    from tasks.graphs.builder import graph, node
+
+    async def ask(item: dict[str, Any]) -> dict[str, Any]:
+        await asyncio.sleep(CALL_S)
+        return {**item, "answer": "yes"}
+
+    built = graph(
+        node("clean", clean) >> node("ask", ask, concurrency=IN_FLIGHT) >> node("w", words)
+    )
+    items = texts()[:CALLS]
+    ideal = CALLS / IN_FLIGHT * CALL_S
+    walls = []
+    for _ in range(repeat):
+        began = time.perf_counter()
+        built.run(items)
+        walls.append(time.perf_counter() - began)
+    return {
+        "ideal_s": ideal,
+        "wall_s": [round(one, 3) for one in walls],
+        "over_ideal": round(statistics.median(walls) / ideal, 3),
+    }
+
+
+@contextmanager
+def _waiting_functions() -> Iterator[None]:
+    """Functions that wait, under names that a declaration may use."""
+    from tasks.graphs.functions import FUNCTIONS
+
+    async def wait(item: dict[str, Any]) -> dict[str, Any]:
+        await asyncio.sleep(LONG_S)
+        return item
+
+    FUNCTIONS["benchmark_wait"] = wait
+    try:
+        yield
+    finally:
+        del FUNCTIONS["benchmark_wait"]
+
+
+def orchestration(folder: Path) -> dict[str, Any]:
+    """Part 3."""
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    from deployments.local import server
+    from tasks.graphs.model import GraphParams
+    from tasks.graphs.planning import prepare
+    from tasks.graphs.running import execute
+
+    def python(name: str, *needs: str) -> dict[str, Any]:
+        settings = {"function": "benchmark_wait"}
+        own = {"name": name, "uses": "python", "needs": needs, "with": settings}
+        return {**own, "concurrency": 4}
+
+    source = folder / "long.jsonl"
+    source.write_text("".join(json.dumps(item) + "\n" for item in texts()[:LONG_ITEMS]))
+    nodes = [python("a"), python("b", "a"), python("c", "a"), python("d", "b", "c")]
+    given = {"input": {"source": str(source)}, "nodes": nodes, "refresh": True, "chunk": 20}
+    params = GraphParams.model_validate(given)
+    with _waiting_functions():
+        began = time.perf_counter()
+        place = folder / "without"
+        place.mkdir()
+        execute(prepare(params), place)
+        without = time.perf_counter() - began
+        with (
+            server(folder / "server") as prefect,
+            temporary_settings(updates={PREFECT_API_URL: prefect.api}),
+        ):
+            from flows.graphs import graphs
+
+            began = time.perf_counter()
+            graphs(params)
+            wall = time.perf_counter() - began
+    return {
+        "without_prefect_s": round(without, 2),
+        "with_prefect_s": round(wall, 2),
+        "share": round(1 - without / wall, 3),
+    }
+
+
+def main() -> int:
+    """Measure and print; exit status 1 where a figure is not met."""
+    parser = argparse.ArgumentParser(description="what graphs cost")
+    parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="seqloom-graphs-") as temporary:
+        folder = Path(temporary)
+        os.environ |= {
+            "PREFECT_HOME": str(folder / "prefect"),
+            "SEQLOOM_STORAGE": str(folder / "storage"),
+            "SEQLOOM_RESULTS": str(folder / "results"),
+            "SEQLOOM_DATABASE": f"sqlite:///{folder}/seqloom.db",
+            "PREFECT_LOGGING_LEVEL": "WARNING",
+            "DO_NOT_TRACK": "1",
+        }
+        figures = {
+            "overhead": overhead(arguments.repeat, folder),
+            "model calls": model_calls(arguments.repeat),
+            "orchestration": orchestration(folder),
+        }
+    if arguments.json:
+        print(json.dumps(figures, indent=2))
+    else:
+        for name, values in figures.items():
+            print(f"{name}: " + ", ".join(f"{key} {value}" for key, value in values.items()))
+    met = (
+        figures["overhead"]["run_over_plain_us"] <= 60
+        and figures["model calls"]["over_ideal"] <= 1.10
+        and figures["orchestration"]["share"] <= 0.20
+    )
+    return 0 if met else 1
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+    sys.exit(main())
