@@ -23,21 +23,21 @@ _FINISHES: dict[str, Finish] = {
 }
 
 
-def converse_path(model: str) -> str:
+def answer_path(model: str) -> str:
     """Path of `Converse`; nothing in a model's name is safe, ARNs have slashes.
 
-    >>> converse_path("us.amazon.nova-micro-v1:0")
+    >>> answer_path("us.amazon.nova-micro-v1:0")
     '/model/us.amazon.nova-micro-v1%3A0/converse'
     """
     return f"/model/{quote(model, safe='')}/converse"
 
 
-def invoke_path(model: str) -> str:
+def embeddings_path(model: str) -> str:
     """Path of `InvokeModel`."""
     return f"/model/{quote(model, safe='')}/invoke"
 
 
-def converse_body(connection: ModelConnection, prompt: Prompt, system: str) -> dict[str, Any]:
+def answer_body(connection: ModelConnection, prompt: Prompt, system: str) -> dict[str, Any]:
     """The body that asks for an answer; a seed is not among what it takes."""
     turns = [("user", prompt.text), *prompt.turns]
     limits: dict[str, Any] = {"maxTokens": prompt.max_tokens}
@@ -67,7 +67,7 @@ def _shape_fields(shape: Shape, way: str) -> dict[str, Any]:
     return {}
 
 
-def read_converse(data: Any) -> Heard | None:  # noqa: ANN401 -- JSON
+def read_answer(data: Any) -> Heard | None:  # noqa: ANN401 -- JSON
     """What an answer of `Converse` says, without what the model reasoned; None where it is none."""
     try:
         blocks = data["output"]["message"]["content"]

@@ -8,13 +8,12 @@ import httpx
 import numpy as np
 from numpy.typing import NDArray
 
-from blocks import llm_bedrock, llm_openai
 from blocks.llm_budget import Budget, tokens_of
 from blocks.llm_calls import Answer, Fault, Heard, ModelConnection, Prompt, Role, Usage
 from blocks.llm_service import ModelService
 from blocks.llm_shapes import complaint, instruction, json_text, repair_request
 from blocks.masking import one_line
-from blocks.service_pace import RetryRule, Traffic
+from blocks.service_pace import RetryRule
 
 Vector = NDArray[np.float32]
 """Of one text, shape (dimensions,)."""
@@ -41,17 +40,12 @@ class ModelClient:
     ) -> None:
         self.connection = connection
         self._service = ModelService(connection, retry=retry, transport=transport)
-        self._bedrock = connection.provider == "bedrock"
+        self._wire = self._service.wire
 
     @property
     def name(self) -> str:
         """Connection and model, as messages call them."""
         return self._service.name
-
-    @property
-    def traffic(self) -> Traffic:
-        """What was sent and met so far, for the log."""
-        return self._service.traffic
 
     async def __aenter__(self) -> Self:
         await self._service.__aenter__()
@@ -109,11 +103,8 @@ class ModelClient:
         system = prompt.system
         if prompt.shape is not None and self.connection.structured == "prompt":
             system = "\n\n".join(filter(None, [system, instruction(prompt.shape)]))
-        if self._bedrock:
-            path = llm_bedrock.converse_path(self.connection.model)
-            body = llm_bedrock.converse_body(self.connection, prompt, system)
-        else:
-            path, body = llm_openai.CHAT, llm_openai.chat_body(self.connection, prompt, system)
+        path = self._wire.answer_path(self.connection.model)
+        body = self._wire.answer_body(self.connection, prompt, system)
         words = "".join([system, prompt.text, *(text for _, text in prompt.turns)])
         most = self._service.usage(1, tokens_of(words), prompt.max_tokens)
 
@@ -122,8 +113,7 @@ class ModelClient:
             if isinstance(reply, Fault):
                 bill.usage = reply.usage
                 return reply, bill.usage
-            read = llm_bedrock.read_converse if self._bedrock else llm_openai.read_chat
-            heard = read(reply.data)
+            heard = self._wire.read_answer(reply.data)
             tokens = (heard.input_tokens, heard.output_tokens) if heard else (0, 0)
             bill.usage = self._service.usage(reply.requests, *tokens)
             return heard or self._service.fault("the reply is no answer", "unusable"), bill.usage
@@ -131,9 +121,7 @@ class ModelClient:
     @property
     def texts_a_request(self) -> int:
         """How many texts are embedded at once."""
-        if self._bedrock:
-            return llm_bedrock.texts_a_request(self.connection.embedding_model)
-        return llm_openai.TEXTS_A_REQUEST
+        return self._wire.texts_a_request(self.connection.embedding_model)
 
     async def vectors(self, texts: Sequence[str], budget: Budget) -> Embedded:
         """The vector of each text of one request, in order, or why there is none.
@@ -145,8 +133,8 @@ class ModelClient:
             InputError: Key, account or model are refused.
             BudgetError: A call may pass a limit.
         """
-        wire, model = llm_bedrock if self._bedrock else llm_openai, self.connection.embedding_model
-        path = llm_bedrock.invoke_path(model) if self._bedrock else llm_openai.EMBEDDINGS
+        wire, model = self._wire, self.connection.embedding_model
+        path = wire.embeddings_path(model)
         most = self._service.usage(1, sum(map(tokens_of, texts)), 0)
         async with self._service.slots, budget.call(most) as bill:
             reply = await self._service.reply(path, wire.embeddings_body(model, texts))

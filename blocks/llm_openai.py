@@ -11,14 +11,22 @@ from typing import Any
 from blocks.llm_calls import Finish, Heard, ModelConnection, Prompt
 from blocks.llm_shapes import Shape
 
-CHAT = "/chat/completions"
-EMBEDDINGS = "/embeddings"
 TEXTS_A_REQUEST = 64
 """Texts that are embedded by one request."""
 _FINISHES: dict[str, Finish] = {"length": "length", "content_filter": "filtered"}
 
 
-def chat_body(connection: ModelConnection, prompt: Prompt, system: str) -> dict[str, Any]:
+def answer_path(_: str) -> str:
+    """Path of chat; the model stands in the body."""
+    return "/chat/completions"
+
+
+def embeddings_path(_: str) -> str:
+    """Path of embeddings; the model stands in the body."""
+    return "/embeddings"
+
+
+def answer_body(connection: ModelConnection, prompt: Prompt, system: str) -> dict[str, Any]:
     """The body that asks for an answer; `system` is the prompt's with what a shape adds."""
     messages = [{"role": "system", "content": system}] if system else []
     messages.append({"role": "user", "content": prompt.text})
@@ -63,7 +71,7 @@ def is_strict(schema: Any) -> bool:  # noqa: ANN401 -- JSON
     return all(map(is_strict, schema)) if isinstance(schema, list) else True
 
 
-def read_chat(data: Any) -> Heard | None:  # noqa: ANN401 -- JSON
+def read_answer(data: Any) -> Heard | None:  # noqa: ANN401 -- JSON
     """What a chat completion says; None where it is none."""
     try:
         (choice, *_) = data["choices"]
@@ -78,6 +86,11 @@ def read_chat(data: Any) -> Heard | None:  # noqa: ANN401 -- JSON
     except (KeyError, TypeError, ValueError, AttributeError, IndexError):
         return None
     return Heard(str(said), finish, *tokens)
+
+
+def texts_a_request(_: str) -> int:
+    """How many texts are embedded at once."""
+    return TEXTS_A_REQUEST
 
 
 def embeddings_body(model: str, texts: Sequence[str]) -> dict[str, Any]:

@@ -1,17 +1,18 @@
 """The way to one model's service: what is sent, what comes back or stands in the way."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Literal, Self
+from typing import Any, Literal, Protocol, Self
 
 import httpx
 
 from blocks import llm_bedrock, llm_openai
 from blocks.errors import InputError, ServiceError
-from blocks.llm_calls import Fault, ModelConnection, Usage
+from blocks.llm_calls import Fault, Heard, ModelConnection, Prompt, Usage
 from blocks.llm_signing import Signer
 from blocks.masking import one_line
-from blocks.service_pace import RetryRule, Traffic
+from blocks.service_pace import RetryRule
 from blocks.service_replies import Reply
 from blocks.services import Service
 
@@ -22,6 +23,37 @@ FAILED_MODEL = 424
 SHOWN = 300
 """What is told of an error [characters]."""
 MASK = "***"
+Embeddings = tuple[list[list[float]], int | None]
+
+
+class Wire(Protocol):
+    """What a provider's module tells: where to ask what, and what an answer says."""
+
+    def answer_path(self, model: str, /) -> str:
+        """Path of the request for an answer."""
+
+    def answer_body(
+        self, connection: ModelConnection, prompt: Prompt, system: str, /
+    ) -> dict[str, Any]:
+        """Its body."""
+
+    def read_answer(self, data: Any, /) -> Heard | None:  # noqa: ANN401 -- JSON
+        """What came back; None where it is no answer."""
+
+    def embeddings_path(self, model: str, /) -> str:
+        """Path of the request for vectors."""
+
+    def embeddings_body(self, model: str, texts: Sequence[str], /) -> dict[str, Any]:
+        """Its body."""
+
+    def read_embeddings(self, data: Any, count: int, /) -> Embeddings | None:  # noqa: ANN401 -- JSON
+        """Vectors in the order of the texts, and tokens; None where they are not as many."""
+
+    def texts_a_request(self, model: str, /) -> int:
+        """How many texts are embedded at once."""
+
+    def error_text(self, data: Any, /) -> str:  # noqa: ANN401 -- JSON
+        """What an error says."""
 
 
 class ModelService:
@@ -42,7 +74,8 @@ class ModelService:
         self.name = f"{connection.name}: {connection.model or connection.embedding_model}"
         """How messages call it."""
         self.slots = asyncio.Semaphore(connection.in_flight)
-        self._bedrock = connection.provider == "bedrock"
+        bedrock = connection.provider == "bedrock"
+        self.wire: Wire = llm_bedrock if bedrock else llm_openai
         self._rule = retry or _rule(connection)
         self._secrets = _secrets(connection)
         key = connection.key.get_secret_value() if connection.key else ""
@@ -51,17 +84,12 @@ class ModelService:
             headers={"Authorization": f"Bearer {key}"} if key else {},
             timeout_s=connection.timeout_s,
             rule=self._rule,
-            sign=Signer(connection.region, connection.aws) if self._bedrock and not key else None,
+            sign=Signer(connection.region, connection.aws) if bedrock and not key else None,
             hopeless=_without_credit,
             transport=transport,
         )
         self._pace = self._http.pace(connection.in_flight)
         self._refused: InputError | None = None
-
-    @property
-    def traffic(self) -> Traffic:
-        """What was sent and met so far, for the log."""
-        return self._http.traffic
 
     async def __aenter__(self) -> Self:
         await self._http.__aenter__()
@@ -91,8 +119,7 @@ class ModelService:
         return reply if 200 <= reply.status < 300 else self._failure(reply)  # noqa: PLR2004
 
     def _failure(self, reply: Reply) -> Fault:
-        wire = llm_bedrock if self._bedrock else llm_openai
-        said = wire.error_text(reply.data) or reply.text
+        said = self.wire.error_text(reply.data) or reply.text
         told = f"HTTP {reply.status}: {said}" if reply.status else said
         if reply.status in NOT_ALLOWED or _without_credit(reply):
             expected = "expected a key, an account and a model that this service knows"

@@ -10,12 +10,13 @@ from tasks.graphs.steps.collecting import AGGREGATE, BATCH
 from tasks.graphs.steps.deduplicating import DEDUPE
 from tasks.graphs.steps.embedding import EMBED, TFIDF
 from tasks.graphs.steps.extracting import EXTRACT
-from tasks.graphs.steps.generating import GENERATE, TRANSLATE
+from tasks.graphs.steps.generating import GENERATE
 from tasks.graphs.steps.joining import MERGE
 from tasks.graphs.steps.nesting import GRAPH, PYTHON, REPEAT
 from tasks.graphs.steps.ranking import RERANK
 from tasks.graphs.steps.splitting import SPLIT, TOKENISE
 from tasks.graphs.steps.summarising import SUMMARISE
+from tasks.graphs.steps.translating import TRANSLATE
 
 _LISTED: tuple[Step[Any], ...] = (
     # one name a line

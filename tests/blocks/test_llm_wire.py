@@ -44,11 +44,11 @@ PROMPTS = {
 @pytest.mark.parametrize("prompt", PROMPTS.values(), ids=PROMPTS)
 @pytest.mark.parametrize("model", [MODEL, ARN], ids=["id", "arn"])
 def test_aws_takes_the_request_and_would_send_the_same(prompt, structured, model):
-    body = llm_bedrock.converse_body(bedrock(structured), prompt, prompt.system)
+    body = llm_bedrock.answer_body(bedrock(structured), prompt, prompt.system)
     serializer = create_serializer("rest-json", include_validation=True)
     theirs = serializer.serialize_to_request({"modelId": model, **body}, CONVERSE)
 
-    assert theirs["url_path"] == llm_bedrock.converse_path(model)
+    assert theirs["url_path"] == llm_bedrock.answer_path(model)
     assert json.loads(theirs["body"]) == body
 
 
@@ -58,7 +58,7 @@ def test_aws_takes_the_request_and_would_send_the_same(prompt, structured, model
     ids=["misspelt", "no content", "text for a number"],
 )
 def test_the_judge_is_strict(broken):
-    body = llm_bedrock.converse_body(bedrock(), Prompt("q"), "")
+    body = llm_bedrock.answer_body(bedrock(), Prompt("q"), "")
     serializer = create_serializer("rest-json", include_validation=True)
     with pytest.raises(botocore.exceptions.ParamValidationError):
         serializer.serialize_to_request({"modelId": MODEL, **body, **broken}, CONVERSE)
@@ -91,7 +91,7 @@ TOOL = {"toolUse": {"toolUseId": "1", "name": "label", "input": {"label": "good"
 def test_what_aws_reads_is_what_is_read(data, text, finish):
     raw = {"status_code": 200, "headers": {}, "body": orjson.dumps(data)}
     theirs = create_parser("rest-json").parse(raw, CONVERSE.output_shape)
-    heard = llm_bedrock.read_converse(data)
+    heard = llm_bedrock.read_answer(data)
 
     assert (heard.text, heard.finish) == (text, finish)
     assert heard.input_tokens == theirs["usage"]["inputTokens"]
@@ -118,7 +118,7 @@ def test_errors_are_read_as_aws_reads_them(body, headers):
 def test_a_signature_is_aws_s_own(monkeypatch):
     moment = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     monkeypatch.setattr("botocore.auth.get_current_datetime", lambda *_: moment)
-    url = f"https://bedrock-runtime.us-east-1.amazonaws.com{llm_bedrock.converse_path(MODEL)}"
+    url = f"https://bedrock-runtime.us-east-1.amazonaws.com{llm_bedrock.answer_path(MODEL)}"
     request = httpx.Request("POST", url, headers={"content-type": "application/json"}, content=b"1")
     keys = AwsKeys(SecretStr("AKID"), SecretStr("s3cret"), SecretStr("session"))
     ours = Signer("us-east-1", keys)(request)
@@ -174,7 +174,7 @@ def test_vectors_of_bedrock(data, count, read):
 
 def test_openai_gets_what_its_reference_says():
     connection = ModelConnection("c", "openai", "x", "m", limit_field="max_completion_tokens")
-    body = llm_openai.chat_body(connection, PROMPTS["all"], "be brief")
+    body = llm_openai.answer_body(connection, PROMPTS["all"], "be brief")
 
     assert body["messages"] == [
         {"role": "system", "content": "be brief"},
@@ -212,15 +212,15 @@ def test_only_closed_objects_are_strict(schema, strict):
     ids=["text", "cut", "refusal", "tool"],
 )
 def test_chat_answers(message, finish, read):
-    heard = llm_openai.read_chat({"choices": [{"message": message, "finish_reason": finish}]})
+    heard = llm_openai.read_answer({"choices": [{"message": message, "finish_reason": finish}]})
 
     assert (heard.text, heard.finish) == read
 
 
 @pytest.mark.parametrize("data", [None, [], {}, {"choices": []}, {"choices": [{}]}, "text"])
 def test_what_is_no_answer_is_none(data):
-    assert llm_openai.read_chat(data) is None
-    assert llm_bedrock.read_converse(data) is None
+    assert llm_openai.read_answer(data) is None
+    assert llm_bedrock.read_answer(data) is None
     assert llm_openai.read_embeddings(data, 1) is None
 
 
