@@ -6,8 +6,9 @@
    same functions called by a plain asyncio program that keeps its results. "engine" keeps nothing
    but its results; "run" also reads a file, keeps what every node made and writes its outputs.
    Each measurement is one turn of all; the medians count. (<= 60 µs)
-2. 1,000 calls of a model of 100 ms, 32 in flight, in a graph of three nodes: wall time over
-   1,000 / 32 x 100 ms. (<= 1.10) The model is a coroutine that sleeps.
+2. 1,000 calls of 100 ms, 32 in flight, in a graph of three nodes: wall time over 1,000 / 32 x
+   100 ms. (<= 1.10) "coroutine": a function that sleeps; "model": `generate` asks a server on
+   loopback, a process of its own that speaks OpenAI's protocol, and nothing is answered by a cache.
 3. A run of some 30 s through Prefect, with a server of its own: the share of its wall time that the
    same run without Prefect does not take. (<= 20 %) Its nodes wait, as those that ask a service do;
    starting Python and importing Prefect are not in it, which a worker pays once for each run.
@@ -18,10 +19,12 @@ Figures of time depend on the machine; CPU is that of this process.
 import argparse
 import asyncio
 import json
+import multiprocessing
 import os
 import statistics
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -129,7 +132,7 @@ def overhead(repeat: int, folder: Path) -> dict[str, Any]:
     }
 
 
-def model_calls(repeat: int) -> dict[str, Any]:
+def model_calls(repeat: int, folder: Path) -> dict[str, Any]:
     """Part 2."""
     from tasks.graphs.builder import graph, node
 
@@ -147,11 +150,64 @@ def model_calls(repeat: int) -> dict[str, Any]:
         began = time.perf_counter()
         built.run(items)
         walls.append(time.perf_counter() - began)
+    asked = [_asked(folder, turn) for turn in range(repeat)]
     return {
         "ideal_s": ideal,
-        "wall_s": [round(one, 3) for one in walls],
-        "over_ideal": round(statistics.median(walls) / ideal, 3),
+        "coroutine_s": [round(one, 3) for one in walls],
+        "coroutine_over_ideal": round(statistics.median(walls) / ideal, 3),
+        "model_s": [round(one, 3) for one in asked],
+        "model_over_ideal": round(statistics.median(asked) / ideal, 3),
     }
+
+
+def _serve(told: Any) -> None:
+    """A model that takes its time, until the process is ended."""
+    from tests.llm_script import ScriptedServer, chat
+
+    def answer(_: object) -> Any:
+        time.sleep(CALL_S)
+        return chat("yes")
+
+    with ScriptedServer(answer) as server:
+        told.put(server.url)
+        threading.Event().wait()
+
+
+def _asked(folder: Path, turn: int) -> float:
+    """Wall time of a run whose node `ask` is a language model's."""
+    from tasks.graphs.model import GraphParams
+    from tasks.graphs.planning import prepare
+    from tasks.graphs.running import execute
+
+    told: Any = multiprocessing.get_context("spawn").Queue()
+    process = multiprocessing.get_context("spawn").Process(target=_serve, args=(told,), daemon=True)
+    process.start()
+    os.environ |= {
+        "SEQLOOM_LLM_BASE_URL": told.get(),
+        "SEQLOOM_LLM_MODEL": "slow",
+        "SEQLOOM_LLM_IN_FLIGHT": str(IN_FLIGHT),
+    }
+    place = folder / f"asked-{turn}"
+    place.mkdir()
+    source = place / "items.jsonl"
+    source.write_text("".join(json.dumps(item) + "\n" for item in texts()[:CALLS]))
+    nodes = [
+        {"name": "clean", "uses": "clean"},
+        {
+            "name": "ask", "uses": "generate", "needs": ["clean"],
+            "with": {"prompt": "{{ text }}", "connection": "environment"},
+        },
+        {"name": "words", "uses": "tokenise", "needs": ["ask"], "with": {"field": "answer"}},
+    ]  # fmt: skip
+    given = {"input": {"source": str(source)}, "nodes": nodes, "refresh": True}
+    run = prepare(GraphParams.model_validate(given))
+    began = time.perf_counter()
+    ended = execute(run, place)
+    wall = time.perf_counter() - began
+    process.terminate()
+    process.join()
+    assert ended.gathered.outputs == {"words": CALLS}, ended.gathered.errors[:3]
+    return wall
 
 
 @contextmanager
@@ -229,7 +285,7 @@ def main() -> int:
         }
         figures = {
             "overhead": overhead(arguments.repeat, folder),
-            "model calls": model_calls(arguments.repeat),
+            "model calls": model_calls(arguments.repeat, folder),
             "orchestration": orchestration(folder),
         }
     if arguments.json:
@@ -239,7 +295,8 @@ def main() -> int:
             print(f"{name}: " + ", ".join(f"{key} {value}" for key, value in values.items()))
     met = (
         figures["overhead"]["run_over_plain_us"] <= 60
-        and figures["model calls"]["over_ideal"] <= 1.10
+        and figures["model calls"]["coroutine_over_ideal"] <= 1.10
+        and figures["model calls"]["model_over_ideal"] <= 1.10
         and figures["orchestration"]["share"] <= 0.20
     )
     return 0 if met else 1
