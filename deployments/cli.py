@@ -1,5 +1,6 @@
 """`seqloom`: what Prefect's own command line does not do.
 
+    seqloom pipelines                   list what can be run
     seqloom plan design params.yaml     check parameters, print what a run would do
     seqloom run design params.yaml      run a pipeline in this process
     seqloom parameters design p.yaml    the same file for `prefect deployment run --params -`
@@ -31,9 +32,9 @@ from deployments.reads_cli import reads_app
 from deployments.surroundings import prepare_environment
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
     from pydantic import BaseModel
+
+    from flows.registry import Pipeline
 
 FAILED, WRONG_INPUT, ITEMS_FAILED = 1, 2, 3
 
@@ -53,7 +54,7 @@ AsJson = Annotated[
     bool,
     Parameter(name="--json", negative="", help="print JSON for programs", show_default=False),
 ]
-Pipeline = Annotated[str, Parameter(help="its name, e.g. design")]
+Name = Annotated[str, Parameter(help="of the pipeline, e.g. design; `seqloom pipelines`")]
 RunKey = Annotated[str, Parameter(help="id of a run, the beginning of one, or its name")]
 State = Literal["running", "completed", "failed", "cancelled", "crashed"]
 Limit = Annotated[int, Parameter(validator=Number(gte=1), help="most runs listed")]
@@ -64,10 +65,33 @@ ParameterFile = Annotated[
 
 
 @app.command
-def plan(pipeline: Pipeline, parameters: ParameterFile, /, *, as_json: AsJson = False) -> int:
+def pipelines(*, as_json: AsJson = False) -> int:
+    """List what can be run, with its deployments."""
+    from dataclasses import asdict
+
+    from flows.registry import PIPELINES
+
+    rows = [asdict(one) for one in PIPELINES.values()]
+    if as_json:
+        _print(_json(rows))
+        return 0
+    shown = ("name", "owner", "sensitivity", "deployments", "description")
+    _print(
+        _table(
+            [
+                {**{n: row[n] for n in shown}, "deployments": ", ".join(row["deployments"])}
+                for row in rows
+            ]
+        )
+    )
+    return 0
+
+
+@app.command
+def plan(pipeline: Name, parameters: ParameterFile, /, *, as_json: AsJson = False) -> int:
     """Check parameters and print the execution plan; nothing is predicted, nothing is paid."""
-    module, params = _asked_for(pipeline, parameters)
-    text, frame = module.plan(params)
+    asked, params = _asked_for(pipeline, parameters)
+    text, frame = asked.plan(params)
     if as_json:
         _print(json.dumps({"plan": frame.to_dict("records")}, indent=2))
     else:
@@ -76,10 +100,10 @@ def plan(pipeline: Pipeline, parameters: ParameterFile, /, *, as_json: AsJson = 
 
 
 @app.command
-def run(pipeline: Pipeline, parameters: ParameterFile, /, *, as_json: AsJson = False) -> int:
+def run(pipeline: Name, parameters: ParameterFile, /, *, as_json: AsJson = False) -> int:
     """Run a pipeline in this process; the run is recorded like any other."""
-    module, params = _asked_for(pipeline, parameters)
-    result = getattr(module, pipeline)(params)
+    asked, params = _asked_for(pipeline, parameters)
+    result = asked.flow(params)
     content = result.model_dump(mode="json")
     if as_json:
         _print(json.dumps(content, indent=2))
@@ -92,7 +116,7 @@ def run(pipeline: Pipeline, parameters: ParameterFile, /, *, as_json: AsJson = F
 
 
 @app.command(name="parameters")
-def checked_parameters(pipeline: Pipeline, parameters: ParameterFile, /) -> int:
+def checked_parameters(pipeline: Name, parameters: ParameterFile, /) -> int:
     """Check parameters and print them as `prefect deployment run --params -` takes them."""
     _, params = _asked_for(pipeline, parameters)
     _print(json.dumps({"params": params.model_dump(mode="json", exclude_unset=True)}, indent=2))
@@ -168,40 +192,23 @@ def _print(text: str) -> None:
     sys.stdout.write(f"{text}\n")
 
 
-def _asked_for(name: str, path: Path) -> "tuple[ModuleType, BaseModel]":
-    """A pipeline's module and its parameters, checked; Prefect is imported once both are there."""
-    from importlib import import_module
-
+def _asked_for(name: str, path: Path) -> "tuple[Pipeline, BaseModel]":
+    """A pipeline and its parameters, checked; Prefect is imported once both are there."""
     from deployments.parameter_files import read_parameters
+    from flows.registry import pipeline
 
-    _check_pipeline(name)
+    found = pipeline(name)
     content = read_parameters(path)
     prepare_environment()
-    module = import_module(f"flows.{name}")
-    return module, _validated(module, name, str(path), content)
+    return found, _validated(found.parameters, str(path), content)
 
 
-def _check_pipeline(name: str) -> None:
-    import flows
-    from tasks.dag import closest
-
-    folder = Path(next(iter(flows.__path__)))
-    known = sorted(path.stem for path in folder.glob("*.py") if path.stem != "__init__")
-    if name not in known:
-        raise InputError(f"pipeline {name!r}: not known; expected {closest(name, known)}")
-
-
-def _validated(
-    module: "ModuleType", name: str, source: str, content: dict[str, Any]
-) -> "BaseModel":
+def _validated(model: "type[BaseModel]", source: str, content: dict[str, Any]) -> "BaseModel":
     """The parameters as the pipeline's model; every place that does not fit is told."""
-    from typing import get_type_hints
-
     from pydantic import ValidationError
 
     from tasks.wording import problems
 
-    model: type[BaseModel] = get_type_hints(getattr(module, name).fn)["params"]
     try:
         return model.model_validate(content)
     except ValidationError as error:

@@ -67,10 +67,6 @@ def annotate(params: DomainsParams) -> DomainsResult:
     return result
 
 
-domains = annotate
-"""The flow by its pipeline's name, as `seqloom run` and `seqloom plan` look for it."""
-
-
 def plan(params: DomainsParams) -> tuple[str, pd.DataFrame]:
     """What a run would do, as text and table; without Prefect's engine, and without searching."""
     run = prepare(params)

@@ -61,10 +61,6 @@ def process(params: ReadsParams) -> ReadsResult:
     return delivered.result
 
 
-reads = process
-"""The flow by its pipeline's name, as `seqloom run` and `seqloom plan` look for it."""
-
-
 @pipeline("reads", flow_run_name=verify_name)
 def verify(params: VerifyParams) -> VerifyResult:
     """Process the samples of an earlier run again and compare all files with its results.

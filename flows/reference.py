@@ -55,10 +55,6 @@ def build(params: ReferenceParams) -> ReferenceResult:
     return result
 
 
-reference = build
-"""The flow by its pipeline's name, as `seqloom run` and `seqloom plan` look for it."""
-
-
 def plan(params: ReferenceParams) -> tuple[str, pd.DataFrame]:
     """What a run would do, as text and table; without Prefect's engine, and without building."""
     jobs = stages.placed(jobs_of(params.model_copy(update={"dry_run": True})))
