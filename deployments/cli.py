@@ -103,7 +103,7 @@ def plan(pipeline: Name, parameters: ParameterFile, /, *, as_json: AsJson = Fals
 def run(pipeline: Name, parameters: ParameterFile, /, *, as_json: AsJson = False) -> int:
     """Run a pipeline in this process; the run is recorded like any other."""
     asked, params = _asked_for(pipeline, parameters)
-    result = asked.flow(params)
+    result: Any = asked.flow(params)
     content = result.model_dump(mode="json")
     if as_json:
         _print(json.dumps(content, indent=2))

@@ -110,6 +110,12 @@ _ALL = (
         "text and language-model steps wired freely",
         ("graphs/text", "graphs/llm", "graphs/abstracts"),
     ),
+    Pipeline(
+        "run-pipeline",
+        "flows.runner.run_pipeline",
+        "run one of the others by name, with retries, a time limit and a fallback",
+        ("run-pipeline/any",),
+    ),
 )
 PIPELINES = {one.name: one for one in _ALL}
 """By name, in the order in which they are told."""

@@ -26,10 +26,10 @@ def fastq(count: int, seed: int = 1, length: int = 30) -> str:
     return "".join(parts)
 
 
-def slow(tmp_path: Path) -> dict:
+def slow(tmp_path: Path, times: int = 1) -> dict:
     """Parameters of a run whose sample `big`, another one each time, takes some ten seconds."""
     (tmp_path / "small.fq").write_text(fastq(30, 7))
-    text = fastq(80_000, time.time_ns() % 1_000_000, length=150)
+    text = fastq(80_000, time.time_ns() % 1_000_000, length=150) * times
     (tmp_path / "big.fq").write_text(text)
     rows = [f"{name},{tmp_path / name}.fq" for name in ("small", "big")]
     (tmp_path / "s.csv").write_text("\n".join(["sample,fastq_1", *rows]) + "\n")

@@ -2,25 +2,16 @@
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from blocks.settings import settings
-from deployments.local import LocalPrefect, deploy_all, worker
+from deployments.local import LocalPrefect
+from tests.flows.conftest import state_of
 from tests.flows.slow_reads import done_small, slow, under_way, until
 
 pytestmark = [pytest.mark.engine, pytest.mark.tool]
-
-
-@pytest.fixture(scope="module")
-def deployed(prefect_server: LocalPrefect) -> Iterator[LocalPrefect]:
-    """A server with all deployments and a worker."""
-    with worker(prefect_server):
-        deploy_all(prefect_server)
-        yield prefect_server
 
 
 def begun(prefect: LocalPrefect, deployment: str, params: dict) -> str:
@@ -30,11 +21,6 @@ def begun(prefect: LocalPrefect, deployment: str, params: dict) -> str:
     found = re.search(r"UUID:\s*([0-9a-f-]{36})", told)
     assert found is not None, told
     return found[1]
-
-
-def state_of(prefect: LocalPrefect, run: str) -> str:
-    answer = httpx.get(f"{prefect.api}/flow_runs/{run}", timeout=60)
-    return answer.raise_for_status().json()["state"]["type"]
 
 
 def ended(prefect: LocalPrefect, run: str) -> str:

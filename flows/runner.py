@@ -1,0 +1,189 @@
+"""Run a registered pipeline by its name: parameters checked, retries, a time limit, a fallback.
+
+The run that it starts, here or through a deployment, has its own record; this one holds how often
+it was tried, what came of it, and whether another pipeline took its place.
+"""
+
+import time
+from typing import Any, Literal, Self
+from uuid import UUID
+
+from prefect import runtime
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import FlowRun
+from prefect.deployments import run_deployment
+from prefect.states import Cancelling
+from pydantic import BaseModel, Field, JsonValue, ValidationError, model_validator
+
+from blocks.errors import InputError, InputProblems, SeqloomError
+from flows.registry import PIPELINES, Pipeline
+from flows.registry import pipeline as registered
+from tasks.parameters import Params, Record
+from tasks.policies import pipeline, run_logger
+from tasks.wording import problems
+
+POLL_S = 2.0
+"""How often a run of a deployment is looked at."""
+
+
+class RunParams(Params):
+    """Which pipeline, with what, and how hard to try."""
+
+    pipeline: str = Field(
+        title="Pipeline",
+        description="its name, as `seqloom pipelines` lists it",
+        json_schema_extra={"enum": list(PIPELINES)},
+    )
+    params: dict[str, JsonValue] = Field(
+        title="Parameters", description="as the pipeline's own form takes them"
+    )
+    where: Literal["here", "deployment"] = Field(
+        "here", title="Where", description="in this run's process, or on the deployment's work pool"
+    )
+    deployment: str = Field("", title="Deployment", description="empty: the pipeline's usual one")
+    retries: int = Field(0, ge=0, le=10, title="Retries", description="of a run that failed")
+    retry_delay_s: float = Field(
+        30, ge=0, le=86_400, title="Delay", description="before the first one, then doubled [s]"
+    )
+    time_limit_s: float | None = Field(
+        None, gt=0, title="Time limit", description="for each try; the run is cancelled then [s]"
+    )
+    fallback: bool = Field(
+        True, title="Fallback", description="what the registry names, where all tries fail"
+    )
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.time_limit_s is not None and self.where == "here":
+            raise ValueError(
+                "time_limit_s: with where: here; expected where: deployment, whose runs can end"
+            )
+        return self
+
+
+class RunOutcome(Record):
+    """What came of it."""
+
+    pipeline: str
+    """That gave the result."""
+    tries: int
+    degraded: str
+    """What the result lacks, where a fallback gave it; else empty."""
+    flow_run: str
+    """Id of the run of the pipeline in Prefect, empty if it ran here."""
+    result: dict[str, JsonValue]
+
+
+def run_name() -> str:
+    """Name of a run in the UI: which pipeline."""
+    params = runtime.flow_run.parameters.get("params", {})
+    given = params if isinstance(params, dict) else params.model_dump()
+    return f"run-{given.get('pipeline', 'pipeline')}"
+
+
+@pipeline("run-pipeline", flow_run_name=run_name)
+def run_pipeline(params: RunParams) -> RunOutcome:
+    """Run a pipeline of the registry.
+
+    Raises:
+        InputError: There is no such pipeline or deployment, or the parameters do not fit; nothing
+            is tried then, and nothing is tried again where a pipeline says so itself.
+        SeqloomError: All tries failed, and the fallback if there is one.
+    """
+    asked = registered(params.pipeline)
+    deployment = _deployment(asked, params.deployment)
+    checked = checked_params(asked, params.params)
+    try:
+        return _tried(asked, checked, params, deployment)
+    except InputError:
+        raise
+    except Exception as error:
+        if asked.fallback is None or not params.fallback:
+            raise
+        run_logger().warning("%s failed (%s); the fallback takes its place", asked.name, error)
+    other = registered(asked.fallback.pipeline)
+    changed = checked_params(other, {**params.params, **dict(asked.fallback.changes)})
+    found = _tried(other, changed, params, other.deployments[0])
+    return found.model_copy(update={"degraded": asked.fallback.told})
+
+
+def _deployment(asked: Pipeline, name: str) -> str:
+    if name and name not in asked.deployments:
+        raise InputError(
+            f"deployment {name!r}: not of {asked.name}; expected one of"
+            f" {', '.join(asked.deployments)}"
+        )
+    return name or asked.deployments[0]
+
+
+def checked_params(asked: Pipeline, content: dict[str, JsonValue]) -> BaseModel:
+    """The parameters as the pipeline's model.
+
+    Raises:
+        InputProblems: They do not fit; each place is told.
+    """
+    try:
+        return asked.parameters.model_validate(content)
+    except ValidationError as error:
+        found = problems("params", error, asked.parameters, content)
+    raise InputProblems(found)
+
+
+def _tried(asked: Pipeline, checked: BaseModel, params: RunParams, deployment: str) -> RunOutcome:
+    """The outcome of the first try that does not fail."""
+    delay = params.retry_delay_s
+    tries = 0
+    while True:
+        tries += 1
+        try:
+            if params.where == "here":
+                flow_run, result = "", _here(asked, checked)
+            else:
+                flow_run, result = _deployed(asked, checked, deployment, params.time_limit_s)
+        except InputError:
+            raise
+        except Exception as error:
+            if tries > params.retries:
+                raise
+            run_logger().warning("try %d: %s; again in %g s", tries, error, delay)
+            time.sleep(delay)
+            delay *= 2
+        else:
+            return RunOutcome(
+                pipeline=asked.name, tries=tries, degraded="", flow_run=flow_run, result=result
+            )
+
+
+def _here(asked: Pipeline, checked: BaseModel) -> dict[str, JsonValue]:
+    """As a sub-flow; stages that are done are answered from the storage."""
+    result: Any = asked.flow(checked)
+    content: dict[str, JsonValue] = result.model_dump(mode="json")
+    return content
+
+
+def _deployed(
+    asked: Pipeline, checked: BaseModel, deployment: str, limit: float | None
+) -> tuple[str, dict[str, JsonValue]]:
+    """Id and result of a run of a deployment.
+
+    Raises:
+        SeqloomError: It did not complete, or not in time; then it is cancelled.
+    """
+    given = {"params": checked.model_dump(mode="json", exclude_unset=True)}
+    ended: FlowRun = run_deployment(  # type: ignore[assignment]  # sync here
+        deployment, parameters=given, timeout=limit, poll_interval=POLL_S
+    )
+    if ended.state is None or not ended.state.is_final():
+        _cancel(ended.id)
+        raise SeqloomError(f"{asked.name}: not done within {limit:g} s; {ended.name} is cancelled")
+    if not ended.state.is_completed():
+        told = ended.state.message or ended.state.name
+        raise SeqloomError(f"{asked.name}: run {ended.name} ended as {ended.state.name}: {told}")
+    result = ended.state.result(raise_on_failure=False)
+    content = result.model_dump(mode="json") if isinstance(result, BaseModel) else result
+    return str(ended.id), content if isinstance(content, dict) else {}
+
+
+def _cancel(flow_run: UUID) -> None:
+    with get_client(sync_client=True) as client:
+        client.set_flow_run_state(flow_run, Cancelling())
