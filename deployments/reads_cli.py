@@ -130,7 +130,7 @@ def _announce() -> None:
     from tasks.reads.kernels.jit import is_warm
 
     if not is_warm():
-        _tell("compiling for this installation, some 20 s; `seqloom reads warmup` does it ahead")
+        _tell("what is needed is compiled first, up to 20 s; `seqloom reads warmup` does it ahead")
 
 
 def _summary(done: "Processed") -> str:
