@@ -69,7 +69,7 @@ class _Run:
         self.stages: Sequence[Stage] = stages
         self.options = options
         self.groups: Sequence[Group] = groups_of(stages)
-        self.files = OutputFiles(outputs, options.overwrite, own_files)
+        self.files = OutputFiles(outputs, options.overwrite, own_files, options.failure)
         self.todo: queue.PriorityQueue[tuple[int, int, int, Any]] = queue.PriorityQueue()
         self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self.budget = Budget(options.max_blocks or 2 * options.workers + 2, options.max_bytes)

@@ -239,6 +239,7 @@ def engine_options(configuration: Configuration, chosen: Choices) -> EngineOptio
         max_blocks=chosen.max_blocks or given.max_blocks_in_flight,
         overwrite=chosen.allow_overwrite,
         progress=chosen.progress,
+        failure=given.debug_failures.on_demand(),
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tasks.reads.open_files import FailureOnDemand
 from tasks.reads.outputs import Written
 
 
@@ -35,6 +36,8 @@ class EngineOptions:
     progress: Callable[[Progress], None] | None = None
     """Called by the thread of `run`, now and then."""
     progress_seconds: float = 1.0
+    failure: FailureOnDemand | None = None
+    """When writing is to fail."""
 
 
 @dataclass(frozen=True, slots=True)

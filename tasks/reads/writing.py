@@ -16,7 +16,7 @@ from typing import BinaryIO
 from blocks.errors import InputError, InputProblems, Problem
 from tasks.reads.block import Block
 from tasks.reads.compression import MEMBER, compressor, end_mark
-from tasks.reads.open_files import OpenFiles
+from tasks.reads.open_files import FailureOnDemand, OpenFiles
 from tasks.reads.outputs import Output, Written, existing, path_of
 from tasks.reads.pieces import Piece, pieces_of
 from tasks.reads.serialising import BAM_HEADER
@@ -66,7 +66,11 @@ class OutputFiles:
     """All files of a run."""
 
     def __init__(
-        self, outputs: Sequence[Output], overwrite: bool = False, own: Sequence[Path] = ()
+        self,
+        outputs: Sequence[Output],
+        overwrite: bool = False,
+        own: Sequence[Path] = (),
+        failure: FailureOnDemand | None = None,
     ) -> None:
         """Nothing is written yet.
 
@@ -74,6 +78,7 @@ class OutputFiles:
             outputs: What to write.
             overwrite: Replace files that exist.
             own: Final names of files that others write at `NAME.incomplete`.
+            failure: When writing is to fail.
 
         Raises:
             InputProblems: Files exist, or are named twice.
@@ -87,7 +92,7 @@ class OutputFiles:
             None if each.compression == "raw" else compressor(each.compression, each.level)
             for each in outputs
         ]
-        self._handles = OpenFiles()
+        self._handles = OpenFiles(failure)
         self._stdout: BinaryIO | None = None
         self._current: dict[tuple[int, int], _File] = {}
         self._series: dict[tuple[int, int], list[_File]] = {}
