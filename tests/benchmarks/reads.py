@@ -310,7 +310,7 @@ def _seconds(work: Callable[[], None]) -> float:
 
 def _digest(path: Path) -> bytes:
     """Of what is in the file, read piece by piece."""
-    opened: Any = igzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
+    opened: Any = igzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")  # type: ignore[no-untyped-call]
     with opened as stream:
         return hashlib.file_digest(stream, "sha256").digest()
 
