@@ -127,12 +127,15 @@ class _Run:
             self._write_rest()
             self.stop()
             reports = self._reports()
-            written = self.files.publish()
+            result = self._result(reports, self.files.finish())
+            if self.options.conclude is not None:
+                self.options.conclude(result)
+            self.files.publish()
         except BaseException:
             self.stop()
             self.files.abort()
             raise
-        return self._result(reports, written)
+        return result
 
     def _go_through(self) -> None:
         """Everything up to the last block."""

@@ -6,7 +6,7 @@ Whatever goes wrong, no file has its final name before everything is written.
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial as partial_of
 from pathlib import Path
@@ -72,14 +72,13 @@ def process(configuration: Configuration, choices: Choices | None = None) -> Pro
     if not measured:
         plan.check(overwrite=chosen.allow_overwrite)
         plan.make_folders()
+    own = () if measured else plan.own_files()
     with tidied(plan.own_files()):
         source = source_of(configuration)
         blocks = _repeated(source, configuration) if _benchmark(configuration) else source
         stages = stages_of(configuration, source)
-        result = run(blocks, stages, plan.outputs, engine_options(configuration, chosen))
-        if not measured:
-            plan.write_reports(result)
-            plan.publish()
+        options = replace(engine_options(configuration, chosen), conclude=plan.write_reports)
+        result = run(blocks, stages, plan.outputs, options, own)
     return processed(result, plan, time.perf_counter() - begin)
 
 
@@ -105,7 +104,7 @@ class Plan:
     def every_file(self) -> Iterator[Path]:
         """All files; of chunks the stems."""
         for output in self.outputs:
-            for stem in output.stems.values():
+            for stem in () if output.stdout else output.stems.values():
                 yield stem.with_name(stem.name + ("" if output.chunk else output.suffix))
         yield from self.own_files()
 
@@ -177,7 +176,8 @@ def tidied(files: Sequence[Path]) -> Iterator[None]:
         raise InputError(f"{told}; expected a file that can be read or written") from error
     finally:
         for path in files:
-            partial(path).unlink(missing_ok=True)
+            with suppress(OSError):  # another error is being reported
+                partial(path).unlink(missing_ok=True)
 
 
 def _benchmark(configuration: Configuration) -> bool:

@@ -36,6 +36,8 @@ class EngineOptions:
     progress: Callable[[Progress], None] | None = None
     """Called by the thread of `run`, now and then."""
     progress_seconds: float = 1.0
+    conclude: "Callable[[EngineResult], None] | None" = None
+    """Called when all is written, before files get their names; what it raises leaves none."""
     failure: FailureOnDemand | None = None
     """When writing is to fail."""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from blocks.locks import claim
 from deployments import cli
 
 DONE, FAILED, WRONG = 0, 1, 2
@@ -74,6 +75,26 @@ def test_older_outputs_stay_unless_told(place: Path, capsys: pytest.CaptureFixtu
 
     assert cli.main(["reads", "process", "config.toml", "--allow-overwrite"]) == DONE
     assert (place / "out_read1.fq").read_text().startswith("@a 1\n")
+
+
+def test_of_two_runs_with_one_prefix_the_later_is_refused(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with claim(place / "out.incomplete") as alone:
+        assert alone
+        assert cli.main(["reads", "process", "config.toml"]) == WRONG
+    assert "another run is writing" in capsys.readouterr().err
+    assert names(place) == set()
+    assert cli.main(["reads", "process", "config.toml"]) == DONE
+
+
+def test_without_its_report_a_run_leaves_no_reads(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (place / "out.json.incomplete").mkdir()
+    assert cli.main(["reads", "process", "config.toml"]) == WRONG
+    assert "out.json.incomplete: Is a directory" in capsys.readouterr().err
+    assert names(place) == {"out.json.incomplete"}
 
 
 def test_input_is_never_overwritten(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -150,7 +171,8 @@ def test_page_and_timing(place: Path) -> None:
 
     page = (place / "out.html").read_text()
     timing = json.loads((place / "out_timing.json").read_text())
-    assert "Report after" in page
+    assert "molecule count" in page
+    assert ">after<" in page
     assert "step 1 (CutStart)" in page
     assert timing["steps"][0]["step"] == "step 1 (CutStart)"
 
