@@ -58,7 +58,6 @@ def process(
     """
     from tasks.reads.configuration import read_configuration
     from tasks.reads.processing import Choices, process
-    from tasks.reads.report_files import detection_lines
 
     configuration = read_configuration(config, output_folder=output_dir)
     _announce()
@@ -68,7 +67,7 @@ def process(
     )  # fmt: skip
     with _alone(configuration, measured=benchmark):
         done = process(configuration, choices)
-    for line in detection_lines(done.result):
+    for line in done.notes:
         _tell(line)
     _tell(_summary(done))
     return 0

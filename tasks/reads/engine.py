@@ -46,6 +46,10 @@ from tasks.reads.workers import (
 from tasks.reads.writing import OutputFiles
 
 
+BYTES_EACH = 8 << 20
+"""Of texts under way, for each worker and for the reader."""
+
+
 def _text_size(block: Block) -> int:
     """Bytes of a block's texts."""
     return sum(
@@ -72,7 +76,10 @@ class _Run:
         self.files = OutputFiles(outputs, options.overwrite, own_files, options.failure)
         self.todo: queue.PriorityQueue[tuple[int, int, int, Any]] = queue.PriorityQueue()
         self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
-        self.budget = Budget(options.max_blocks or 2 * options.workers + 2, options.max_bytes)
+        self.budget = Budget(
+            options.max_blocks or 2 * options.workers + 2,
+            options.max_bytes or (options.workers + 1) * BYTES_EACH,
+        )
         self._tickets = itertools.count()
         self._stopped = False
         self.clock = Clock()

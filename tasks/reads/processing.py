@@ -22,7 +22,7 @@ from tasks.reads.formats import ReadOptions
 from tasks.reads.heads import sequences_of
 from tasks.reads.outputs import Written
 from tasks.reads.reading import BlockReader, Source
-from tasks.reads.report_files import report_json, timing_json, written_json
+from tasks.reads.report_files import notes, report_json, timing_json, written_json
 from tasks.reads.results import EngineOptions, EngineResult, Progress
 from tasks.reads.step import Stage, partial
 
@@ -57,6 +57,8 @@ class Processed:
     files: tuple[Path, ...]
     """All files, with those of steps and reports."""
     result: EngineResult
+    notes: tuple[str, ...]
+    """What whoever started the run should know."""
 
 
 def process(configuration: Configuration, choices: Choices | None = None) -> Processed:
@@ -255,4 +257,5 @@ def processed(result: EngineResult, plan: Plan, seconds: float) -> Processed:
     return Processed(
         result.molecules_in, result.molecules_out, dropped, result.ended_early, seconds,
         result.files, (*reads, *own), result,
+        tuple(notes(plan.configuration, result)),
     )  # fmt: skip

@@ -9,7 +9,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from tasks.reads.configuration import Configuration
-from tasks.reads.report_files import accounting, detection_lines
+from tasks.reads.report_files import accounting, notes
 from tasks.reads.results import EngineResult
 from tasks.report.curves import curves
 from tasks.report.number_text import plain_number
@@ -79,7 +79,7 @@ def report_page(
     found = _Content()
     for name in content["report_order"]:
         found.add(name, content[name])
-    sections = [Section("Molecules", "molecules", _molecules(result))]
+    sections = [Section("Molecules", "molecules", _molecules(configuration, result))]
     if found.numbers:
         sections.append(Section("Reads", "reads", joined(list(_table(found.numbers, "reads")))))
     if charts := [*_charts(found), *_inserts(result)]:
@@ -133,7 +133,7 @@ def _counts(found: _Content) -> Iterator[Markup]:
             yield from _table([{name: str(k), "count": v} for k, v in counts.items()], title)
 
 
-def _molecules(result: EngineResult) -> Markup:
+def _molecules(configuration: Configuration, result: EngineResult) -> Markup:
     """In, out, and what each step did with them."""
     told = accounting(result)
     came, left = told["molecules_in"], told["molecules_out"]
@@ -148,8 +148,8 @@ def _molecules(result: EngineResult) -> Markup:
         }
         for step in told["steps"]
     ]
-    notes = ["A molecule is a read with its mates.", *detection_lines(result)]
-    told_so = [Markup('<p class="note">{}</p>').format(note) for note in notes]
+    lines = ["A molecule is a read with its mates.", *notes(configuration, result)]
+    told_so = [Markup('<p class="note">{}</p>').format(line) for line in lines]
     return joined([key_numbers(numbers), *_table(rows, "molecules by step"), *told_so])
 
 

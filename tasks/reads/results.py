@@ -29,8 +29,8 @@ class EngineOptions:
     """Molecules."""
     max_blocks: int | None = None
     """Blocks that are read and not yet written; None: some for each worker."""
-    max_bytes: int = 64 << 20
-    """Bytes of their texts."""
+    max_bytes: int | None = None
+    """Bytes of their texts; None: 8 MB, and as many for each worker."""
     overwrite: bool = False
     """Replace output files that exist."""
     progress: Callable[[Progress], None] | None = None

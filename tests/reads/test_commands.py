@@ -10,6 +10,7 @@ import pytest
 
 from blocks.locks import claim
 from deployments import cli
+from tasks.reads import compression
 
 DONE, FAILED, WRONG = 0, 1, 2
 READS = "@a 1\nACGTACGT\n+\nIIIIIIII\n@b\nTTTT\n+\nFFFF\n@c\nGG\n+\n##\n"
@@ -116,6 +117,17 @@ def test_wrong_input_is_one_line_and_no_file(
     error = capsys.readouterr().err.strip().split("\n")[-1]
     assert error.startswith("in.fq: record 4 (line 16)")
     assert names(place) == set()
+
+
+def test_bgzf_that_may_be_cut_between_blocks_is_noted(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    block = compression.compressor("bgzf")(READS.encode())
+    for content, noted in ((block, True), (block + compression.BGZF_END, False)):
+        (place / "in.fq").write_bytes(content)
+        assert cli.main(["reads", "process", "config.toml", "--allow-overwrite"]) == DONE
+        told = capsys.readouterr().err
+        assert ("in.fq: BGZF without the mark of its end" in told) is noted
 
 
 def test_outputs_go_to_another_folder(place: Path) -> None:
