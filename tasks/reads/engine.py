@@ -45,7 +45,6 @@ from tasks.reads.workers import (
 )
 from tasks.reads.writing import OutputFiles
 
-
 BYTES_EACH = 8 << 20
 """Of texts under way, for each worker and for the reader."""
 
