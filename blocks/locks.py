@@ -9,18 +9,21 @@ derived from it, so that this module does not import Prefect.
 """
 
 import asyncio
+import errno
 import fcntl
 import hashlib
 import os
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from blocks.cancellation import run_is_cancelled
 from blocks.errors import InputError
 
+_NO_LOCKS = {errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK}
 POLL_S = 0.1
 """How often a waiting holder looks again."""
 
@@ -194,7 +197,26 @@ class FlockLockManager:
         return True
 
 
-def _locked_handle(path: Path) -> int | None:
+@contextmanager
+def claim(path: Path) -> Iterator[bool]:
+    """Whether nobody else has `path`, which is a file as long as it is claimed.
+
+    Where the file system knows no locks, everybody is told so.
+
+    Raises:
+        InputError: The folder cannot be written to.
+    """
+    handle = _locked_handle(path, needed=False)
+    try:
+        yield handle is not None
+    finally:
+        if handle is not None:
+            with suppress(OSError):
+                path.unlink()
+            os.close(handle)
+
+
+def _locked_handle(path: Path, *, needed: bool = True) -> int | None:
     """An open handle that holds the lock on `path`, None where another one does."""
     while True:
         try:
@@ -210,6 +232,8 @@ def _locked_handle(path: Path) -> int | None:
         except FileNotFoundError:
             pass
         except OSError as error:
+            if not needed and error.errno in _NO_LOCKS:
+                return handle
             os.close(handle)
             if isinstance(error, BlockingIOError):
                 return None

@@ -9,13 +9,19 @@ seqloom reads warmup                compile what runs need; once for each instal
 """
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
+from blocks.errors import InputError
+from blocks.locks import claim
+
 if TYPE_CHECKING:
+    from tasks.reads.configuration import Configuration
     from tasks.reads.processing import Processed
 
 FAILED = 1
@@ -52,7 +58,6 @@ def process(
     """
     from tasks.reads.configuration import read_configuration
     from tasks.reads.processing import Choices, process
-    from tasks.reads.report_files import detection_lines
 
     configuration = read_configuration(config, output_folder=output_dir)
     _announce()
@@ -60,8 +65,9 @@ def process(
         workers=workers, max_blocks=max_blocks, block_size=block_size, benchmark=benchmark,
         allow_overwrite=allow_overwrite,
     )  # fmt: skip
-    done = process(configuration, choices)
-    for line in detection_lines(done.result):
+    with _alone(configuration, measured=benchmark):
+        done = process(configuration, choices)
+    for line in done.notes:
         _tell(line)
     _tell(_summary(done))
     return 0
@@ -130,7 +136,28 @@ def _announce() -> None:
     from tasks.reads.kernels.jit import is_warm
 
     if not is_warm():
-        _tell("compiling for this installation, some 20 s; `seqloom reads warmup` does it ahead")
+        _tell("what is needed is compiled first, up to 20 s; `seqloom reads warmup` does it ahead")
+
+
+@contextmanager
+def _alone(configuration: "Configuration", *, measured: bool) -> Iterator[None]:
+    """Keep other runs from writing files of the same prefix.
+
+    Raises:
+        InputError: One does.
+    """
+    from tasks.reads.processing import Plan
+    from tasks.reads.step import partial
+
+    if next(Plan(configuration, measured=measured).every_file(), None) is None:
+        yield
+        return
+    prefix = configuration.folders[1] / configuration.output.prefix
+    with claim(partial(prefix)) as alone:
+        if not alone:
+            told = f"{prefix}: another run is writing files of this prefix"
+            raise InputError(f"{told}; expected its end, or another prefix")
+        yield
 
 
 def _summary(done: "Processed") -> str:

@@ -121,7 +121,11 @@ def compressor(kind: Compression, level: int | None = None) -> Callable[[Bytelik
     if kind == "bgzf":
         return _bgzf(chosen)
     zstd = _zstd()
-    return lambda text: bytes(zstd.compress(text, chosen))
+    options = {
+        zstd.CompressionParameter.compression_level: chosen,
+        zstd.CompressionParameter.checksum_flag: 1,
+    }
+    return lambda text: bytes(zstd.compress(text, options=options))
 
 
 def end_mark(kind: Compression, empty: bool) -> bytes:

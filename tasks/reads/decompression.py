@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol, cast
 
 from blocks.errors import InputError
+from tasks.reads.compression import BGZF_END
 
 STANDARD_INPUT = frozenset({"-", "--stdin--"})
 SNIFFED = 6
 """As many bytes as the longest mark has."""
+BGZF_HEAD = 18
+"""Bytes of a block's head."""
 BUFFER = 1 << 19
 REMOTE_BLOCK = 8 << 20
 """Bytes that are fetched at once."""
@@ -105,6 +108,23 @@ def _inflated(head: bytes, stream: BinaryIO) -> Readable:
     if head.startswith(b"\xfd7zXZ\x00"):
         return cast("Readable", lzma.LZMAFile(stream))
     return cast("Readable", stream)
+
+
+def lacks_end_mark(address: str) -> bool:
+    """Whether a local file is BGZF and does not end as such files do.
+
+    It may be cut between two blocks, which nothing else shows; but some programs (bcl2fastq2) never
+    write the mark, and so such a file is no error.
+    """
+    path = Path(address)
+    if address in STANDARD_INPUT or "://" in address or not path.is_file():
+        return False
+    with path.open("rb") as file:
+        head = file.read(BGZF_HEAD)
+        if not (head.startswith(b"\x1f\x8b\x08\x04") and head[12:14] == b"BC"):
+            return False
+        file.seek(-min(len(BGZF_END), path.stat().st_size), io.SEEK_END)
+        return file.read() != BGZF_END
 
 
 def _zstd() -> Any:  # noqa: ANN401 -- a module

@@ -45,6 +45,9 @@ from tasks.reads.workers import (
 )
 from tasks.reads.writing import OutputFiles
 
+BYTES_EACH = 8 << 20
+"""Of texts under way, for each worker and for the reader."""
+
 
 def _text_size(block: Block) -> int:
     """Bytes of a block's texts."""
@@ -69,10 +72,13 @@ class _Run:
         self.stages: Sequence[Stage] = stages
         self.options = options
         self.groups: Sequence[Group] = groups_of(stages)
-        self.files = OutputFiles(outputs, options.overwrite, own_files)
+        self.files = OutputFiles(outputs, options.overwrite, own_files, options.failure)
         self.todo: queue.PriorityQueue[tuple[int, int, int, Any]] = queue.PriorityQueue()
         self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
-        self.budget = Budget(options.max_blocks or 2 * options.workers + 2, options.max_bytes)
+        self.budget = Budget(
+            options.max_blocks or 2 * options.workers + 2,
+            options.max_bytes or (options.workers + 1) * BYTES_EACH,
+        )
         self._tickets = itertools.count()
         self._stopped = False
         self.clock = Clock()
@@ -127,12 +133,15 @@ class _Run:
             self._write_rest()
             self.stop()
             reports = self._reports()
-            written = self.files.publish()
+            result = self._result(reports, self.files.finish())
+            if self.options.conclude is not None:
+                self.options.conclude(result)
+            self.files.publish()
         except BaseException:
             self.stop()
             self.files.abort()
             raise
-        return self._result(reports, written)
+        return result
 
     def _go_through(self) -> None:
         """Everything up to the last block."""

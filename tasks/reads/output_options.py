@@ -1,5 +1,6 @@
 """What is written: the sections `[output]`, `[options]` and `[benchmark]`."""
 
+import errno
 from collections.abc import Sequence
 from typing import Literal
 
@@ -7,6 +8,7 @@ from pydantic import Field, model_validator
 
 from tasks.parameters import Params
 from tasks.reads.name_parts import Ending
+from tasks.reads.open_files import FailureOnDemand
 from tasks.reads.sections import Section, nearest
 
 LEVELS = {"Gzip": (0, 9), "Zstd": (1, 22)}
@@ -74,11 +76,20 @@ class OutputOptions(Params):
 
 
 class FailureOptions(Params):
-    """Failures on demand, for tests."""
+    """Failures on demand, to try what a run does then."""
 
-    fail_output_after_bytes: int | None = Field(None, ge=0, description="bytes until writing fails")
+    fail_output_after_bytes: int | None = Field(
+        None, ge=0, description="bytes of a file until writing fails"
+    )
     fail_output_error: Literal["DiskFull", "RawOs"] = Field("DiskFull", description="which failure")
     fail_output_raw_os_code: int | None = Field(None, description="number of the system's error")
+
+    def on_demand(self) -> FailureOnDemand | None:
+        """For the engine."""
+        if self.fail_output_after_bytes is None:
+            return None
+        raw = self.fail_output_error == "RawOs" and self.fail_output_raw_os_code
+        return FailureOnDemand(self.fail_output_after_bytes, raw or errno.ENOSPC)
 
 
 class RunOptions(Params):

@@ -6,7 +6,7 @@ Whatever goes wrong, no file has its final name before everything is written.
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial as partial_of
 from pathlib import Path
@@ -22,7 +22,7 @@ from tasks.reads.formats import ReadOptions
 from tasks.reads.heads import sequences_of
 from tasks.reads.outputs import Written
 from tasks.reads.reading import BlockReader, Source
-from tasks.reads.report_files import report_json, timing_json, written_json
+from tasks.reads.report_files import notes, report_json, timing_json, written_json
 from tasks.reads.results import EngineOptions, EngineResult, Progress
 from tasks.reads.step import Stage, partial
 
@@ -57,6 +57,8 @@ class Processed:
     files: tuple[Path, ...]
     """All files, with those of steps and reports."""
     result: EngineResult
+    notes: tuple[str, ...]
+    """What whoever started the run should know."""
 
 
 def process(configuration: Configuration, choices: Choices | None = None) -> Processed:
@@ -72,14 +74,13 @@ def process(configuration: Configuration, choices: Choices | None = None) -> Pro
     if not measured:
         plan.check(overwrite=chosen.allow_overwrite)
         plan.make_folders()
+    own = () if measured else plan.own_files()
     with tidied(plan.own_files()):
         source = source_of(configuration)
         blocks = _repeated(source, configuration) if _benchmark(configuration) else source
         stages = stages_of(configuration, source)
-        result = run(blocks, stages, plan.outputs, engine_options(configuration, chosen))
-        if not measured:
-            plan.write_reports(result)
-            plan.publish()
+        options = replace(engine_options(configuration, chosen), conclude=plan.write_reports)
+        result = run(blocks, stages, plan.outputs, options, own)
     return processed(result, plan, time.perf_counter() - begin)
 
 
@@ -105,7 +106,7 @@ class Plan:
     def every_file(self) -> Iterator[Path]:
         """All files; of chunks the stems."""
         for output in self.outputs:
-            for stem in output.stems.values():
+            for stem in () if output.stdout else output.stems.values():
                 yield stem.with_name(stem.name + ("" if output.chunk else output.suffix))
         yield from self.own_files()
 
@@ -177,7 +178,8 @@ def tidied(files: Sequence[Path]) -> Iterator[None]:
         raise InputError(f"{told}; expected a file that can be read or written") from error
     finally:
         for path in files:
-            partial(path).unlink(missing_ok=True)
+            with suppress(OSError):  # another error is being reported
+                partial(path).unlink(missing_ok=True)
 
 
 def _benchmark(configuration: Configuration) -> bool:
@@ -239,6 +241,7 @@ def engine_options(configuration: Configuration, chosen: Choices) -> EngineOptio
         max_blocks=chosen.max_blocks or given.max_blocks_in_flight,
         overwrite=chosen.allow_overwrite,
         progress=chosen.progress,
+        failure=given.debug_failures.on_demand(),
     )
 
 
@@ -254,4 +257,5 @@ def processed(result: EngineResult, plan: Plan, seconds: float) -> Processed:
     return Processed(
         result.molecules_in, result.molecules_out, dropped, result.ended_early, seconds,
         result.files, (*reads, *own), result,
+        tuple(notes(plan.configuration, result)),
     )  # fmt: skip

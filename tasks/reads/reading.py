@@ -20,7 +20,7 @@ from tasks.reads.window import Limits, Window
 
 AHEAD = 2
 """Chunks that a segment's thread may be ahead."""
-CHUNK_BYTES = 8 << 20
+CHUNK_BYTES = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,14 @@
 """Reports as JSON: what `Report` steps counted, and where all molecules went."""
 
 import os
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import orjson
 
 from tasks.reads.configuration import Configuration
+from tasks.reads.decompression import lacks_end_mark
 from tasks.reads.results import EngineResult
 
 
@@ -65,13 +67,16 @@ def detected_adapters(result: EngineResult) -> list[dict[str, Any]]:
     ]
 
 
-def detection_lines(result: EngineResult) -> list[str]:
-    """The same for people."""
-    return [
-        f"{one['step']}: adapter of {one['segment']}: {one['adapter'] or 'none is cut'}"
-        f" ({one['name']}; in {one['reads_with_it']} of {one['reads_looked_at']} reads looked at)"
-        for one in detected_adapters(result)
-    ]
+def notes(configuration: Configuration, result: EngineResult) -> Iterator[str]:
+    """Lines for people: what was found in the input, and what may be wrong with it."""
+    folder, _ = configuration.folders
+    for name in dict.fromkeys(configuration.input.every_file()):
+        if "://" not in name and lacks_end_mark(str(folder / name)):
+            yield f"{name}: BGZF without the mark of its end; it may be truncated"
+    for one in detected_adapters(result):
+        seen = f"in {one['reads_with_it']} of {one['reads_looked_at']} reads looked at"
+        adapter = one["adapter"] or "none is cut"
+        yield f"{one['step']}: adapter of {one['segment']}: {adapter} ({one['name']}; {seen})"
 
 
 def accounting(result: EngineResult) -> dict[str, Any]:

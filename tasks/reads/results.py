@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tasks.reads.open_files import FailureOnDemand
 from tasks.reads.outputs import Written
 
 
@@ -28,13 +29,17 @@ class EngineOptions:
     """Molecules."""
     max_blocks: int | None = None
     """Blocks that are read and not yet written; None: some for each worker."""
-    max_bytes: int = 64 << 20
-    """Bytes of their texts."""
+    max_bytes: int | None = None
+    """Bytes of their texts; None: 8 MB, and as many for each worker."""
     overwrite: bool = False
     """Replace output files that exist."""
     progress: Callable[[Progress], None] | None = None
     """Called by the thread of `run`, now and then."""
     progress_seconds: float = 1.0
+    conclude: "Callable[[EngineResult], None] | None" = None
+    """Called when all is written, before files get their names; what it raises leaves none."""
+    failure: FailureOnDemand | None = None
+    """When writing is to fail."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from tasks.reads.outcome import SampleResult
+from tasks.report.curves import COLOURS, curves
 from tasks.report.heat_map import heat_map
 from tasks.report.number_text import counted
 from tasks.report.page import Section, choice, key_numbers, page
@@ -50,8 +51,6 @@ def reads_page(run: RunPage) -> str:
                 "Quality by cycle",
                 "quality",
                 quality,
-                f"Mean of the error probabilities as a score, less {REFERENCE}: orange is better"
-                f" than Q{REFERENCE}, blue is worse.",
             )
         )
     sections += [
@@ -106,7 +105,10 @@ def _quality(done: Mapping[str, SampleResult]) -> Markup:
 
 
 def _cycles(samples: Mapping[str, Sequence[float | None]]) -> Markup:
-    """The quality of each cycle as colours, a line for each sample."""
+    """The quality of each cycle: curves of a few samples, a line of colours for each of many."""
+    if len(samples) <= COLOURS:
+        lines = {name: np.array(values, float) for name, values in samples.items()}
+        return curves("quality", lines, x_name="cycle", unit="Phred")
     shown = {name: values[:MAX_CYCLES] for name, values in list(samples.items())[:MAX_LINES]}
     cycles = max(map(len, shown.values()))
     matrix = np.full((len(shown), cycles), np.nan)
@@ -116,7 +118,9 @@ def _cycles(samples: Mapping[str, Sequence[float | None]]) -> Markup:
     fit = all(len(name) <= LABEL_LETTERS for name in shown)
     rows = list(shown) if fit else [str(row) for row in range(1, len(shown) + 1)]
     drawn = heat_map(matrix, rows, numbers, value_name=f"quality over Q{REFERENCE}", diverging=True)
-    notes = [] if fit else [", ".join(f"{row} {name}" for row, name in enumerate(shown, 1))]
+    notes = [f"Orange is better than Q{REFERENCE}, blue is worse."]
+    if not fit:
+        notes.append(", ".join(f"{row} {name}" for row, name in enumerate(shown, 1)))
     if len(samples) > len(shown):
         notes.append(f"{len(samples) - len(shown)} more are not drawn.")
     return joined([drawn, *(Markup('<p class="note">{}</p>').format(note) for note in notes)])

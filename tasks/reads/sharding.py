@@ -19,7 +19,6 @@ from tasks.reads.kernels.jit import is_warm
 from tasks.reads.outcome import MANIFEST, SampleResult, result_of
 from tasks.reads.parts import Part, count_molecules, join, process_part
 from tasks.reads.processing import Choices
-from tasks.reads.report_files import detection_lines
 from tasks.reads.stages import COMPILING, MODULES, Teller, are_there
 from tasks.reads.stages import started as started_whole
 
@@ -120,7 +119,7 @@ def join_sample(job: SampleJob, parts: Sequence[PartResult]) -> SampleResult:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     shutil.rmtree(f"{job.folder}-parts", ignore_errors=True)
-    for line in detection_lines(done.result):
+    for line in done.notes:
         run_logger().info("%s: %s", job.sample, line)
     run_logger().info(
         "%s: %d parts, %d molecules in, %d out",

@@ -32,7 +32,6 @@ from tasks.progress import EVERY_S
 from tasks.reads.jobs import SampleJob, shared_workers
 from tasks.reads.outcome import MANIFEST, SampleResult, result_of
 from tasks.reads.processing import Choices, process
-from tasks.reads.report_files import detection_lines
 from tasks.reads.results import Progress
 from tasks.reads.verification import differences
 
@@ -80,7 +79,7 @@ def process_sample(job: SampleJob) -> SampleResult:
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    for line in detection_lines(done.result):
+    for line in done.notes:
         run_logger().info("%s: %s", job.sample, line)
     run_logger().info(
         "%s: %d molecules in, %d out, %.1f s",

@@ -23,6 +23,10 @@ class Limits:
     """Bytes; at least one record is read whatever its length."""
 
 
+PIECE = 1 << 16
+"""Bytes that are read at once: a decompressor that fails gives nothing of what it was asked for."""
+
+
 class Window:
     """A stretch of a file in memory."""
 
@@ -50,7 +54,7 @@ class Window:
         view = memoryview(self.buffer)  # type: ignore[arg-type]  # arrays have the buffer protocol
         while self.end < wanted and not self.final and self.broken is None:
             try:
-                count = self.file.read_into(view[self.end : wanted])
+                count = self.file.read_into(view[self.end : min(wanted, self.end + PIECE)])
             except broken_errors() as error:
                 self.broken = error
                 return
@@ -66,7 +70,7 @@ def broken(window: Window, done: int) -> InputError:
         if isinstance(error, EOFError)
         else f"cannot be read ({error})"
     )
-    where = f", behind record {done}" if done else ""  # without: in the first piece that was read
+    where = f", behind record {done}" if done else ""  # without: in the first piece
     return InputError(f"{window.file.address}: {what}{where}; expected a whole file")
 
 

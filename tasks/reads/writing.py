@@ -16,7 +16,7 @@ from typing import BinaryIO
 from blocks.errors import InputError, InputProblems, Problem
 from tasks.reads.block import Block
 from tasks.reads.compression import MEMBER, compressor, end_mark
-from tasks.reads.open_files import OpenFiles
+from tasks.reads.open_files import FailureOnDemand, OpenFiles
 from tasks.reads.outputs import Output, Written, existing, path_of
 from tasks.reads.pieces import Piece, pieces_of
 from tasks.reads.serialising import BAM_HEADER
@@ -66,7 +66,11 @@ class OutputFiles:
     """All files of a run."""
 
     def __init__(
-        self, outputs: Sequence[Output], overwrite: bool = False, own: Sequence[Path] = ()
+        self,
+        outputs: Sequence[Output],
+        overwrite: bool = False,
+        own: Sequence[Path] = (),
+        failure: FailureOnDemand | None = None,
     ) -> None:
         """Nothing is written yet.
 
@@ -74,6 +78,7 @@ class OutputFiles:
             outputs: What to write.
             overwrite: Replace files that exist.
             own: Final names of files that others write at `NAME.incomplete`.
+            failure: When writing is to fail.
 
         Raises:
             InputProblems: Files exist, or are named twice.
@@ -83,11 +88,13 @@ class OutputFiles:
         self._own = own
         self._made: list[Path] = []
         """What there is to remove after an error."""
+        self._moves: list[tuple[Path, Path]] = []
+        """From the name under way to the final one."""
         self._pack = [
             None if each.compression == "raw" else compressor(each.compression, each.level)
             for each in outputs
         ]
-        self._handles = OpenFiles()
+        self._handles = OpenFiles(failure)
         self._stdout: BinaryIO | None = None
         self._current: dict[tuple[int, int], _File] = {}
         self._series: dict[tuple[int, int], list[_File]] = {}
@@ -234,14 +241,13 @@ class OutputFiles:
         for part in parts:
             self._stdout.write(part)
 
-    def publish(self) -> list[Written]:
-        """Give every file its name; all of them exist, even those without molecules.
+    def finish(self) -> list[Written]:
+        """Write the ends of all files; all of them exist then, even those without molecules.
 
         Raises:
-            InputError: A file cannot be written, or exists by now; no file has its name then.
+            InputError: A file cannot be written.
         """
         written = []
-        moves: list[tuple[Path, Path]] = []
         for (series, stream), files in self._series.items():
             output = self._outputs[series]
             for number, file in enumerate(files):
@@ -249,14 +255,21 @@ class OutputFiles:
                 final = None
                 if file.path is not None:
                     final = path_of(output.stems[stream], output, number, len(files))
-                    moves.append((self._closed(file), final))
-                    moves.extend(self._digests(file, final))
+                    self._moves.append((self._closed(file), final))
+                    self._moves.extend(self._digests(file, final))
                 written.append(_told(file, final))
         if self._stdout is not None:
             self._stdout.flush()
-        own = [(_incomplete(path), path) for path in self._own]
-        self._move([*moves, *(pair for pair in own if pair[0].exists())])
         return written
+
+    def publish(self) -> None:
+        """Give every file its name.
+
+        Raises:
+            InputError: A file exists by now; no file has its name then.
+        """
+        own = [(_incomplete(path), path) for path in self._own]
+        self._move([*self._moves, *(pair for pair in own if pair[0].exists())])
 
     def _closed(self, file: _File) -> Path:
         path = _incomplete(file.path or Path())

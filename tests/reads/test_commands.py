@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from blocks.locks import claim
 from deployments import cli
+from tasks.reads import compression
 
 DONE, FAILED, WRONG = 0, 1, 2
 READS = "@a 1\nACGTACGT\n+\nIIIIIIII\n@b\nTTTT\n+\nFFFF\n@c\nGG\n+\n##\n"
@@ -76,6 +78,26 @@ def test_older_outputs_stay_unless_told(place: Path, capsys: pytest.CaptureFixtu
     assert (place / "out_read1.fq").read_text().startswith("@a 1\n")
 
 
+def test_of_two_runs_with_one_prefix_the_later_is_refused(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with claim(place / "out.incomplete") as alone:
+        assert alone
+        assert cli.main(["reads", "process", "config.toml"]) == WRONG
+    assert "another run is writing" in capsys.readouterr().err
+    assert names(place) == set()
+    assert cli.main(["reads", "process", "config.toml"]) == DONE
+
+
+def test_without_its_report_a_run_leaves_no_reads(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (place / "out.json.incomplete").mkdir()
+    assert cli.main(["reads", "process", "config.toml"]) == WRONG
+    assert "out.json.incomplete: Is a directory" in capsys.readouterr().err
+    assert names(place) == {"out.json.incomplete"}
+
+
 def test_input_is_never_overwritten(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (place / "out_read1.fq").write_text(READS)
     (place / "config.toml").write_text(CONFIG.replace("in.fq", "out_read1.fq"))
@@ -95,6 +117,17 @@ def test_wrong_input_is_one_line_and_no_file(
     error = capsys.readouterr().err.strip().split("\n")[-1]
     assert error.startswith("in.fq: record 4 (line 16)")
     assert names(place) == set()
+
+
+def test_bgzf_that_may_be_cut_between_blocks_is_noted(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    block = compression.compressor("bgzf")(READS.encode())
+    for content, noted in ((block, True), (block + compression.BGZF_END, False)):
+        (place / "in.fq").write_bytes(content)
+        assert cli.main(["reads", "process", "config.toml", "--allow-overwrite"]) == DONE
+        told = capsys.readouterr().err
+        assert ("in.fq: BGZF without the mark of its end" in told) is noted
 
 
 def test_outputs_go_to_another_folder(place: Path) -> None:
@@ -150,7 +183,8 @@ def test_page_and_timing(place: Path) -> None:
 
     page = (place / "out.html").read_text()
     timing = json.loads((place / "out_timing.json").read_text())
-    assert "Report after" in page
+    assert "molecule count" in page
+    assert ">after<" in page
     assert "step 1 (CutStart)" in page
     assert timing["steps"][0]["step"] == "step 1 (CutStart)"
 

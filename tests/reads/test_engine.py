@@ -1,3 +1,4 @@
+import errno
 import gzip
 import os
 import pickle
@@ -21,6 +22,7 @@ from blocks.errors import InputError
 from tasks.reads.block import Block, Reads, Texts
 from tasks.reads.channel import Budget, Channel, Closed
 from tasks.reads.engine import run
+from tasks.reads.open_files import FailureOnDemand
 from tasks.reads.outputs import Output
 from tasks.reads.reading import Source
 from tasks.reads.results import EngineOptions, Progress
@@ -368,10 +370,26 @@ def test_a_full_disk_ends_the_run(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("code", "told"), [(errno.ENOSPC, "No space left"), (errno.EIO, "Input/output error")]
+)
+def test_a_failure_on_demand_ends_the_run_where_a_disk_would(
+    tmp_path: Path, code: int, told: str
+) -> None:
+    output = Output(("read1",), {0: tmp_path / "x"})
+    reads = [block(read1=[("r", "A" * 10, "I" * 10)])]
+    assert run(reads, [], [output], EngineOptions(failure=FailureOnDemand(27, code))).files
+    options = EngineOptions(failure=FailureOnDemand(26, code), overwrite=True)
+    with pytest.raises(InputError, match=told):
+        run(reads, [], [output], options)
+    assert [each.name for each in tmp_path.iterdir()] == ["x.fq"]
+
+
 KILLED = """
 import itertools, sys
 from pathlib import Path
 from tasks.reads.engine import run
+from tasks.reads.open_files import FailureOnDemand
 from tasks.reads.outputs import Output
 from tests.reads.blocks import block
 reads = [("r", "ACGT" * 50, "I" * 200)] * 500

@@ -38,7 +38,9 @@ def write_through(files: OutputFiles, *blocks: Block) -> list[Written]:
             files.write(member, member.packed())
     for member in files.remaining():
         files.write(member, member.packed())
-    return files.publish()
+    written = files.finish()
+    files.publish()
+    return written
 
 
 def inflate(kind: compression.Compression, content: bytes) -> bytes:
@@ -245,6 +247,7 @@ def test_existing_files_are_kept_unless_told(tmp_path: Path) -> None:
 def test_a_file_that_appears_during_the_run_is_kept(tmp_path: Path) -> None:
     files = OutputFiles([Output(("read1",), {0: tmp_path / "x"})])
     (tmp_path / "x.fq").write_text("precious")
+    files.finish()
     with pytest.raises(InputError, match="exists already"):
         files.publish()
     files.abort()
@@ -315,3 +318,11 @@ def test_other_programs_read_what_we_compress(tmp_path: Path) -> None:
     write([Output(("read1",), {0: tmp_path / "x"}, ".fq.gz", compression="bgzf")], TWO)
     done = subprocess.run(["gzip", "-dc", tmp_path / "x.fq.gz"], capture_output=True, check=True)
     assert done.stdout == READ1
+
+
+def test_damage_to_zstd_is_noticed(tmp_path: Path) -> None:
+    write([Output(("read1",), {0: tmp_path / "x"}, ".zst", compression="zstd")], TWO)
+    content = bytearray((tmp_path / "x.zst").read_bytes())
+    content[-10] ^= 1
+    with pytest.raises(Exception, match="checksum"):
+        inflate("zstd", bytes(content))

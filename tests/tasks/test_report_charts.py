@@ -10,6 +10,7 @@ from hypothesis.extra.numpy import arrays
 
 from blocks.errors import InputError
 from tasks.report.axis import Axis
+from tasks.report.curves import MOST_POINTS, curves
 from tasks.report.heat_map import heat_map
 from tasks.report.histogram import MAX_BINS, bin_edges, histogram
 from tasks.report.logo import OUTLINES, information_heights, logo
@@ -134,3 +135,31 @@ def test_opposite_values_of_a_diverging_map_have_opposite_colours():
 def test_a_heat_map_with_too_few_labels_is_refused():
     with pytest.raises(InputError, match=r"matrix \(1, 2\); expected \(1, 1\)"):
         heat_map([[1, 2]], ["a"], ["b"])
+
+
+def test_curves_share_their_axes_and_break_where_a_value_is_missing():
+    html = curves("quality", {"a": [10, 20, 30], "b": [30, np.nan, 10]}, x_name="cycle")
+    paths = dict(re.findall(r'<path class="line (g\d)" d="([^"]*)"', html))
+    assert paths["g1"].count("M") == 1
+    assert paths["g2"].count("M") == 2
+    first, last = (re.findall(r"[\d.]+ [\d.]+", paths[each]) for each in ("g1", "g2"))
+    assert first[0].split()[0] == last[0].split()[0]
+    assert first[0].split()[1] == last[-1].split()[1]  # 10 stands as high in both
+    assert "<title>a: 10 to 30</title>" in html
+
+
+def test_counts_are_drawn_as_percent_of_their_sum():
+    html = curves("lengths", {"all": [0, 1, 3]}, first=0, share=True)
+    assert "<title>all: 0 to 75</title>" in html
+
+
+def test_a_long_curve_is_drawn_as_means():
+    html = curves("quality", {"long": np.repeat([1.0, 3.0], 3_000)})
+    path = re.search(r'<path class="line g1" d="([^"]*)"', html)[1]
+    assert path.count("L") == MOST_POINTS - 1
+    assert "<title>long: 1 to 3</title>" in html
+
+
+@pytest.mark.parametrize("values", [[], [np.nan], [np.inf]])
+def test_curves_of_nothing_say_so(values):
+    assert "No values." in curves("quality", {"a": values})

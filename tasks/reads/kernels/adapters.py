@@ -12,6 +12,8 @@ from tasks.reads.kernels.jit import inlined, kernel
 from tasks.reads.kernels.planes import Planes, Words, differences, fill
 from tasks.reads.kernels.words import low_bits, popcount
 
+SIZE = 64
+"""Letters of an adapter, at most."""
 AHEAD = 4
 """An adapter may begin as many bases before the read."""
 PER = 8
@@ -39,6 +41,25 @@ def _differences(read: Planes, adapter: Planes, stop: int, into: Words) -> None:
 
 
 @inlined
+def _fewest(differ: Words, begin: int, end: int, part: np.uint64) -> int:
+    """Fewest mismatches of that part of the adapter; a loop that compiles to vectors."""
+    fewest = SIZE
+    for p in range(begin, end):
+        fewest = min(fewest, np.int64(popcount(differ[p + AHEAD] & part)))  # type: ignore[assignment]  # numbers of numpy
+    return fewest
+
+
+@inlined
+def _fewest_with_indel(differ: Words, end: int, part: np.uint64) -> int:
+    """Of each position and its neighbours together: what one indel cannot mend."""
+    fewest = SIZE
+    for p in range(end):
+        both = differ[p + AHEAD + 1] & differ[p + AHEAD - 1]
+        fewest = min(fewest, np.int64(popcount(differ[p + AHEAD] & both & part)))  # type: ignore[assignment]  # numbers of numpy
+    return fewest
+
+
+@inlined
 def _leftmost(differ: Words, length: int, size: int, least: int) -> int:
     """The first position with at most one mismatch in eight bases; NOT_FOUND if there is none."""
     begin = 0
@@ -48,6 +69,9 @@ def _leftmost(differ: Words, length: int, size: int, least: int) -> int:
         begin = -3
     elif size >= 8:  # noqa: PLR2004
         begin = -2
+    whole = min(length - size + 1, length - least)  # it fits into the read at positions before
+    if begin < whole and _fewest(differ, begin, whole, low_bits(size)) > size // PER:
+        begin = whole
     for p in range(begin, length - least):
         count = min(length - p, size)
         if np.int64(popcount(differ[p + AHEAD] & low_bits(count))) <= count // PER:
@@ -80,7 +104,11 @@ def _with_indel(differ: Words, length: int, size: int) -> int:
     """
     at = NOT_FOUND
     fewest = 0
-    for p in range(length - SHORTEST_WITH_INDEL + 1):
+    begin = 0
+    whole = min(length - size, length - SHORTEST_WITH_INDEL + 1)
+    if whole > 0 and _fewest_with_indel(differ, whole, low_bits(size)) > size // PER - 1:
+        begin = whole
+    for p in range(begin, length - SHORTEST_WITH_INDEL + 1):
         count = min(length - p - 1, size)
         most = count // PER - 1
         if most < 0:

@@ -26,6 +26,28 @@ def load64(_context, array, offset):
 
 
 @intrinsic
+def bits32(_context, array, offset, bit):
+    def generate(context, builder, signature, arguments):
+        start = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        place = builder.gep(start, [arguments[1]])
+        lanes = ir.VectorType(ir.IntType(8), 32)
+        letters = builder.load(builder.bitcast(place, lanes.as_pointer()))
+        letters.align = 1
+        one = builder.trunc(arguments[2], ir.IntType(8))
+        mask = builder.shl(ir.Constant(ir.IntType(8), 1), one)
+        only = builder.insert_element(
+            ir.Constant(lanes, ir.Undefined), mask, ir.Constant(ir.IntType(32), 0)
+        )
+        zeros = ir.Constant(ir.VectorType(ir.IntType(32), 32), [0] * 32)
+        spread = builder.shuffle_vector(only, ir.Constant(lanes, ir.Undefined), zeros)
+        none = ir.Constant(lanes, [0] * 32)
+        found = builder.icmp_unsigned("!=", builder.and_(letters, spread), none)
+        return builder.zext(builder.bitcast(found, ir.IntType(32)), ir.IntType(64))
+
+    return types.uint64(array, types.intp, types.intp), generate
+
+
+@intrinsic
 def popcount(_context, word):
     def generate(context, builder, signature, arguments):
         return builder.ctpop(arguments[0])

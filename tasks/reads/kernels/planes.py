@@ -8,7 +8,7 @@ import numpy as np
 
 from tasks.reads.block import Bytes
 from tasks.reads.kernels.jit import inlined
-from tasks.reads.kernels.words import load64, product
+from tasks.reads.kernels.words import bits32, load64, product
 
 Planes = np.ndarray[tuple[int, int], np.dtype[np.uint64]]
 Words = np.ndarray[tuple[int], np.dtype[np.uint64]]
@@ -26,6 +26,11 @@ def fill(planes: Planes, buffer: Bytes, start: int, length: int) -> None:
         planes[1, w] = np.uint64(0)
         planes[2, w] = np.uint64(0)
     k = 0
+    while k + 32 <= length:
+        shift = np.uint64(k & 63)
+        for bit in range(3):
+            planes[bit, k >> 6] |= bits32(buffer, start + k, bit + 1) << shift
+        k += 32
     while k + 8 <= length:
         word = load64(buffer, start + k)
         shift = np.uint64(k & 63)

@@ -16,6 +16,11 @@ def _load64_plain(buffer: Bytes, offset: int) -> np.uint64:
     return np.uint64(buffer[offset : offset + 8].view("<u8")[0])
 
 
+def _bits32_plain(buffer: Bytes, offset: int, bit: int) -> np.uint64:
+    letters = buffer[offset : offset + 32] >> bit & 1
+    return np.uint64(np.packbits(letters, bitorder="little").view("<u4")[0])
+
+
 def _popcount_plain(word: np.uint64) -> np.uint64:
     return np.uint64(int(word).bit_count())
 
@@ -40,6 +45,8 @@ def _product_plain(one: np.uint64, other: np.uint64) -> np.uint64:
 
 load64 = compiled_or(_load64_plain, "load64")
 """Eight bytes as a word, the first one lowest; 8 bytes must lie behind the offset."""
+bits32 = compiled_or(_bits32_plain, "bits32")
+"""One bit of each of 32 bytes as a word: (buffer, offset, bit); the first byte's is lowest."""
 popcount = compiled_or(_popcount_plain, "popcount")
 """Number of bits that are set."""
 trailing_zeros = compiled_or(_trailing_zeros_plain, "trailing_zeros")

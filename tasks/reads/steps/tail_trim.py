@@ -21,7 +21,8 @@ class TrimPolyG(OnSegment):
     """Cut tails of G, which two-colour sequencers write where there is no signal.
 
     Source:
-        fastp 0.23.2: at most 5 other bases in the tail, and 1 in 8.
+        fastp 0.23.2: at most 5 other bases in the tail, and 1 in 8. With `only_two_colour` each
+        read's name decides; there the first name of the input decides for all.
     """
 
     action: Literal["TrimPolyG"] = "TrimPolyG"
