@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from tasks.parameters import Params
 from tasks.reads.presets import Preset
-from tasks.reads.samplesheet import NAME, NAME_EXPECTED, Sample
+from tasks.reads.samplesheet import Sample, name_fault
 
 SEGMENT_NAMES = ("read1", "read2", "index1", "index2")
 
@@ -35,8 +35,8 @@ class ReadsInput(Params):
         if len({len(names) for names in files.values()}) > 1:
             told = ", ".join(f"{name}: {len(names)}" for name, names in files.items())
             raise ValueError(f"numbers of files differ ({told}); expected one of each per lane")
-        if self.sample and not NAME.fullmatch(self.sample):
-            raise ValueError(f"sample: {self.sample!r}; expected {NAME_EXPECTED}")
+        if self.sample and (fault := name_fault(self.sample)):
+            raise ValueError(f"sample: {fault[0]}; expected {fault[1]}")
         return self
 
     @property

@@ -150,7 +150,11 @@ def hint(name: str, known: Iterable[str]) -> str:
 
 def shown(value: object) -> str:
     """A value as it may stand in one line of a message."""
-    text = str(value).lower() if isinstance(value, bool) else repr(value)
+    return cut(str(value).lower() if isinstance(value, bool) else repr(value))
+
+
+def cut(text: str) -> str:
+    """A text that somebody wrote, short enough for a message."""
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
 
 
