@@ -23,7 +23,8 @@ FAILED = 1
 reads_app = App(name="reads", help="FASTQ processing: check, run and verify configurations.")
 
 Config = Annotated[Path, Parameter(help="configuration in TOML, YAML or JSON")]
-Count = Annotated[int | None, Parameter(validator=Number(gte=1))]
+Count = Annotated[int | None, Parameter(validator=Number(gte=1, lte=1 << 24))]
+Threads = Annotated[int | None, Parameter(validator=Number(gte=1, lte=1024))]
 Folder = Annotated[Path | None, Parameter(help="folder for outputs; relative to it is the prefix")]
 
 
@@ -32,7 +33,7 @@ def process(
     config: Config,
     /,
     *,
-    workers: Count = None,
+    workers: Threads = None,
     max_blocks: Count = None,
     block_size: Count = None,
     benchmark: Annotated[bool, Parameter(negative="", help="measure, write nothing")] = False,
@@ -68,7 +69,7 @@ def process(
 
 
 @reads_app.command
-def verify(config: Config, /, *, output_dir: Folder = None, workers: Count = None) -> int:
+def verify(config: Config, /, *, output_dir: Folder = None, workers: Threads = None) -> int:
     """Run a configuration again and compare with the outputs that are there.
 
     Parameters

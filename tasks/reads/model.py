@@ -79,7 +79,11 @@ class ReadsParams(Params):
     )
     output: ReadsOutput = Field(ReadsOutput(), title="Output")
     workers: int | None = Field(
-        None, title="Workers", description="threads of each sample; empty: the cores, shared", ge=1
+        None,
+        title="Workers",
+        description="threads of each sample; empty: the cores, shared",
+        ge=1,
+        le=1024,
     )
     shard_mb: float | None = Field(
         None,
@@ -112,5 +116,9 @@ class VerifyParams(Params):
         "latest", title="Run", description="name or path of a folder of results", min_length=1
     )
     workers: int | None = Field(
-        None, title="Workers", description="threads of each sample; empty: the cores, shared", ge=1
+        None,
+        title="Workers",
+        description="threads of each sample; empty: the cores, shared",
+        ge=1,
+        le=1024,
     )
