@@ -6,8 +6,7 @@ import numpy as np
 
 from tasks.reads.block import Bytes, Integers
 from tasks.reads.kernels.jit import inlined, kernel
-from tasks.reads.kernels.records import has_control
-from tasks.reads.kernels.words import copy_bytes, find_byte
+from tasks.reads.kernels.words import copy_bytes, find_byte, has_control
 
 FIXED = 36
 """Bytes of a record in front of its name, with the field that tells its size."""
@@ -66,7 +65,7 @@ def parse_bam(
             return count, place, BROKEN, seen
         if place + 4 + size > end:
             return count, place, MORE, seen
-        if has_control(buffer, name, name_size - 1):
+        if has_control(buffer, name, int(name_size - 1)):
             return count, place, BAD_NAME, seen
         lies = _int32(buffer, place + 4) >= 0
         seen += 1

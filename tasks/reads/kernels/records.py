@@ -10,7 +10,7 @@ import numpy as np
 
 from tasks.reads.block import Bytes, Integers
 from tasks.reads.kernels.jit import inlined, kernel
-from tasks.reads.kernels.words import copy_bytes, find_byte, load64, low_bits
+from tasks.reads.kernels.words import copy_bytes, find_byte, has_control, load64, low_bits
 
 Columns = np.ndarray[tuple[int, int], np.dtype[np.int64]]
 """One row for each record: start and length of the name, of the sequence, start of the quality."""
@@ -21,13 +21,11 @@ FINE, MORE, NO_AT, NO_PLUS, LENGTHS, CUT_OFF, NO_NAME, BAD_BASE, BAD_QUALITY, BA
 """How parsing ended; `MORE`: the last record is not whole yet."""
 
 NEWLINE, RETURN, AT, PLUS, GREATER = 10, 13, 64, 43, 62
-TAB, SPACE, DELETE = 9, 32, 127
 OTHER_LENGTH, UNKNOWN = -1, -2
 ONES = np.uint64(0x0101_0101_0101_0101)
 TOPS = np.uint64(0x8080_8080_8080_8080)
 UP = np.uint64(0x5F5F_5F5F_5F5F_5F5F)
 """Added to a byte, it sets the top bit of those from 33 on."""
-SPACES = np.uint64(0x2020_2020_2020_2020)
 
 
 @inlined
@@ -44,31 +42,6 @@ def _is_printable(buffer: Bytes, start: int, length: int) -> bool:
         faults |= (value | (value + ONES) | ~(value + UP)) & low_bits(8 * rest)
     printable: bool = (faults & TOPS) == np.uint64(0)
     return printable
-
-
-@inlined
-def has_control(buffer: Bytes, start: int, length: int) -> bool:
-    """Whether a control character other than TAB is among these; 8 bytes must lie behind them.
-
-    Eight at a time it is seen whether there may be any: a TAB counts, and so does what follows
-    upon bytes of other letters than ASCII. Only then each byte is looked at.
-    """
-    faults = np.uint64(0)
-    whole = length >> 3
-    for word in range(whole):
-        value = load64(buffer, start + 8 * word)
-        faults |= ((value - SPACES) | (value + ONES)) & ~value
-    rest = length - 8 * whole
-    if rest > 0:
-        value = load64(buffer, start + 8 * whole)
-        faults |= ((value - SPACES) | (value + ONES)) & ~value & low_bits(8 * rest)
-    if (faults & TOPS) == np.uint64(0):
-        return False
-    for place in range(start, start + length):
-        letter = buffer[place]
-        if letter == DELETE or (letter < SPACE and letter != TAB):
-            return True
-    return False
 
 
 @inlined
