@@ -16,6 +16,7 @@ from blocks.errors import InputError, SeqloomError
 from blocks.settings import settings
 from flows.reads import plan, process, verify
 from tasks.reads.model import ReadsParams, VerifyParams
+from tasks.reads.run_files import TAKEN
 from tests.flows.slow_reads import STEPS, done_small, fastq, slow, under_way, until
 
 pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("prefect_server")]
@@ -197,6 +198,7 @@ def test_a_sample_that_fails_is_named_and_leaves_the_others_alone(sheet, damage,
     assert (folder / "a" / "a_read1.fq.gz").exists()
     assert not (folder / "b").exists()
     assert pd.read_csv(folder / "failed.csv")["sample"].tolist() == ["b"]
+    assert {path.name for path in folder.iterdir()} == {"a", *TAKEN} - {"latest"}
     assert not list(Path(settings().results, "reads", ".samples").glob("b-*/*.incomplete"))
 
 
