@@ -1,9 +1,9 @@
 """BLAST+: command lines and output.
 
 The output is tabular with comments (`-outfmt 7`): a tenth of the XML, and its last line tells how
-many queries there were, so that a file that was cut is noticed. Of the columns only those that are
-needed are asked for; an alignment comes as BTOP (BLAST trace-back operations), which Biopython reads
-as one text: "12AC3-D" are 12 equal columns, A under C, 3 equal ones, a gap in the query against D.
+many queries there were, so that a file that was cut is noticed. Only columns that are needed are
+asked for. An alignment comes as BTOP (BLAST trace-back operations), which Biopython reads as one
+text: "12AC3-D" are 12 equal columns, A under C, 3 equal ones, a gap in the query against D.
 """
 
 import re
