@@ -54,7 +54,7 @@ class ProfileSettings(Params):
         1e-3, title="E-value", description="greatest one that joins the alignment", gt=0, le=10
     )
     time_limit_s: float = Field(
-        1_800, title="Time limit", description="of one protein in hhblits [s]", gt=0
+        1_800, title="Time limit", description="of one protein; then it is killed [s]", gt=0
     )
 
     @model_validator(mode="after")
