@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from tasks.domains.batch_page import Gathered
 from tasks.domains.calls import Annotation
-from tasks.domains.ecod_xml import partition_xml, summary_xml
+from tasks.domains.ecod_xml import EcodXml
 from tasks.domains.initialise import length_class
 from tasks.domains.rows import (
     EVIDENCE_NUMBERS,
@@ -67,6 +67,7 @@ class BatchFiles:
     _parquet: dict[str, pq.ParquetWriter] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
+        self._xml = EcodXml(self.metadata, self.parameters)
         self._columns = {
             "domains.tsv": domain_columns(self.levels),
             "proteins.tsv": PROTEIN_COLUMNS,
@@ -109,13 +110,10 @@ class BatchFiles:
         self._add("proteins.tsv", [protein_row(made) | self._about(about)])
         self._lines.write(orjson.dumps(annotation_json(made)) + b"\n")
         name = xml_name(about.id)
-        self._zips["summaries"].writestr(
-            f"{name}.domain_summary.xml",
-            summary_xml(about.id, about.sequence, evidence, self.metadata),
-        )
-        self._zips["partitions"].writestr(
-            f"{name}.domain_partition.xml", partition_xml(made, self.metadata, self.parameters)
-        )
+        summary = self._xml.summary(about.id, about.sequence, evidence)
+        self._zips["summaries"].writestr(f"{name}.domain_summary.xml", summary)
+        partition = self._xml.partition(made)
+        self._zips["partitions"].writestr(f"{name}.domain_partition.xml", partition)
 
     def failed(self, about: ProteinInfo, stage: str, error: str) -> None:
         """Take in a protein without a result."""
@@ -134,8 +132,8 @@ class BatchFiles:
         columns = (*EVIDENCE_TEXTS, *EVIDENCE_NUMBERS)
         self._write_parquet("evidence.parquet", _typed(texts, columns))
         rows: dict[str, list[dict[str, Any]]] = {}
-        for row in texts.to_dict("records"):
-            rows.setdefault(row["protein"], []).append({str(k): v for k, v in row.items()})
+        for values in zip(*(texts[name].tolist() for name in columns), strict=True):
+            rows.setdefault(values[0], []).append(dict(zip(columns, values, strict=True)))
         return rows
 
     def flush(self) -> None:

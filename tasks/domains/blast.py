@@ -1,9 +1,12 @@
 """BLAST+: command lines and output.
 
-The output is tabular with comments (`-outfmt 7`): a fifth of the XML, with the aligned strings, and
-its last line tells how many queries there were, so that a file that was cut is noticed.
+The output is tabular with comments (`-outfmt 7`): a tenth of the XML, and its last line tells how
+many queries there were, so that a file that was cut is noticed. Only columns that are needed are
+asked for. An alignment comes as BTOP (BLAST trace-back operations), which Biopython reads as one
+text: "12AC3-D" are 12 equal columns, A under C, 3 equal ones, a gap in the query against D.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -12,14 +15,17 @@ import pandas as pd
 from Bio import SearchIO
 
 from blocks.errors import ToolError
-from tasks.domains.alignment import Hsp, aligned_blocks, join_collinear
+from tasks.domains.alignment import Block, Blocks, Hsp, join_collinear
 from tasks.domains.evidence import Program, Source, evidence_frame
 from tasks.domains.evidence_rows import evidence_row
 from tasks.domains.queries import Queries
 from tasks.domains.search_settings import BlastSettings
 
 TOOL: Program = "blastp"
-FIELDS = "std qlen slen nident qseq sseq"
+FIELDS = "qseqid sseqid qstart qend sstart send nident evalue bitscore btop"
+OPERATIONS = re.compile(r"((?:\d+|[A-Za-z*]{2})+)|((?:-[A-Za-z*])+)|((?:[A-Za-z*]-)+)")
+"""Columns without a gap, residues of the target alone, residues of the query alone."""
+NUMBER = re.compile(r"\d+")
 DATABASE_SUFFIXES = (".pin", ".phr", ".psq")
 """Files without which there is no protein database."""
 END = b"# BLAST processed "
@@ -123,9 +129,7 @@ class _Lines:
 def _rows(protein: str, hit: Any, source: Source) -> Iterator[dict[str, object]]:  # noqa: ANN401 -- untyped in Biopython
     hsps = [
         Hsp(
-            blocks=aligned_blocks(
-                str(hsp.query.seq), str(hsp.hit.seq), hsp.query_start, hsp.hit_start
-            ),
+            blocks=btop_blocks(hsp.btop, hsp.query_range, hsp.hit_range),
             identities=int(hsp.ident_num),
             evalue=float(hsp.evalue),
             bitscore=float(hsp.bitscore),
@@ -134,3 +138,34 @@ def _rows(protein: str, hit: Any, source: Source) -> Iterator[dict[str, object]]
     ]
     for one in join_collinear(hsps):
         yield evidence_row(protein, source, TOOL, hit.id, one)
+
+
+def btop_blocks(btop: str, query: tuple[int, int], target: tuple[int, int]) -> Blocks:
+    """Gap-free blocks of an alignment between two stretches (0-based, half-open).
+
+    >>> btop_blocks("3AC--D-E2", (10, 16), (0, 8))
+    Traceback (most recent call last):
+        ...
+    ValueError: '3AC--D-E2' does not fill 10-16 and 0-8
+    >>> btop_blocks("3AC-D-E2", (10, 16), (0, 8))
+    ((10, 0, 4), (14, 6, 2))
+
+    Raises:
+        ValueError: It is no such text, or does not end where the stretches do.
+    """
+    (q, q_end), (t, t_end) = query, target
+    blocks: list[Block] = []
+    read = 0
+    for columns, of_target, of_query in OPERATIONS.findall(btop):
+        read += len(columns) + len(of_target) + len(of_query)
+        if columns:
+            equal = NUMBER.findall(columns)
+            run = sum(map(int, equal)) + (len(columns) - sum(map(len, equal))) // 2
+            blocks.append((q, t, run))
+            q, t = q + run, t + run
+        q += len(of_query) // 2
+        t += len(of_target) // 2
+    if (q, t) != (q_end, t_end) or read != len(btop):
+        told = f"{query[0]}-{q_end} and {target[0]}-{t_end}"
+        raise ValueError(f"{btop[:60]!r} does not fill {told}")
+    return tuple(blocks)

@@ -138,17 +138,21 @@ def fit_scorecard(
 
 
 def fit_knots(
-    probabilities: NDArray[np.float64], right: NDArray[np.bool_], per_knot: int = 60
+    probabilities: NDArray[np.float64], right: NDArray[np.bool_], per_knot: int = 100
 ) -> tuple[tuple[float, float], ...]:
-    """Never-falling share of right ones against probability, as knots for `calibrated`."""
+    """Never-falling share of right ones against probability, as knots for `calibrated`.
+
+    Each share is less its standard error: as many as that are right even if the group was lucky.
+    """
     from sklearn.isotonic import IsotonicRegression
 
     order = np.argsort(probabilities, kind="stable")
     groups = np.array_split(order, max(len(order) // per_knot, 2))
     x = np.array([probabilities[group].mean() for group in groups])
-    y = np.array([right[group].mean() for group in groups])
-    y = IsotonicRegression().fit_transform(x, y)
+    y = IsotonicRegression().fit_transform(x, np.array([right[group].mean() for group in groups]))
+    error = np.sqrt(y * (1 - y) / np.array([len(group) for group in groups]))
+    cautious = np.maximum.accumulate(np.maximum(y - error, 0.0))
     knots: dict[float, float] = {}
-    for at, share in zip(x, y, strict=True):
+    for at, share in zip(x, cautious, strict=True):
         knots[round(float(at), 4)] = round(float(share), 4)
     return tuple(knots.items())

@@ -3,7 +3,8 @@
 A domain or profile hit proposes its reference domain.  A chain hit proposes each domain of the
 reference chain: its aligned columns are looked up in the domain's stretches, so that a
 discontinuous domain, or one inside another, comes out as it lies in the reference.  Domains of that
-chain that are not aligned themselves are proposed where the aligned ones leave the room for them.
+chain that are not aligned themselves, and parts of a discontinuous one that are not, are proposed
+where the aligned ones leave the room for them.
 
 An alignment is local; the domain is longer.  Its ends are moved by the residues of the reference
 that are not aligned, but not beyond the protein, nor beyond the point where the reference's chain
@@ -16,8 +17,14 @@ from typing import NamedTuple
 
 from tasks.domains.alignment import Block
 from tasks.domains.hits import Hit
-from tasks.domains.ranges import Segments, normalised, size
-from tasks.domains.reference_tables import ChainDomain, ReferenceChain, ReferenceTables
+from tasks.domains.ranges import Segments, normalised, overlap, size
+from tasks.domains.reference_tables import (
+    ChainDomain,
+    ReferenceChain,
+    ReferenceDomain,
+    ReferenceTables,
+)
+from tasks.domains.unaligned import projected
 
 MIN_COLUMNS = 15
 """An alignment of fewer columns with a domain proposes nothing."""
@@ -25,13 +32,19 @@ INSERTION = 30
 """Residues that a protein may have more than the reference without being cut there [aa]."""
 JUNCTION_INSERTION = 10
 """The same where the reference is known to be discontinuous."""
-NEIGHBOUR_FIT = 0.35
-"""Room for an unaligned domain may differ from its length by this share."""
-
-
 KNOWN_IDENTITY = 0.97
 KNOWN_COVERAGE = 0.95
 """From these on a domain of the reference is taken for the protein's own."""
+
+
+class Place(NamedTuple):
+    """Where a domain lies; the fields are those of `Candidate`."""
+
+    segments: Segments
+    aligned: Segments
+    extended_start: int
+    extended_end: int
+    missing: int
 
 
 class Candidate(NamedTuple):
@@ -88,19 +101,34 @@ def candidates_of(
         return
     last = hit.blocks[-1]
     reference_length = max(domain.length, last[1] + last[2])
-    placed = _placed(
+    place = _placed(
         hit.blocks, reference_length, length, tables.junctions(hit.target), max_extension
     )
-    yield Candidate(
+    yield _candidate(hit, domain, place, reference_length, columns=hit.columns, fit=0.0)
+
+
+def _candidate(
+    hit: Hit,
+    domain: ReferenceDomain | ChainDomain,
+    place: Place,
+    reference_length: int,
+    *,
+    columns: int,
+    fit: float,
+) -> Candidate:
+    return Candidate(
         hit,
         hit.source,
         domain.domain_id,
         domain.classification,
-        *placed[:2],
+        place.segments,
+        place.aligned,
         reference_length,
-        _columns(hit.blocks),
-        *placed[2:],
-        0.0,
+        columns,
+        place.extended_start,
+        place.extended_end,
+        place.missing,
+        fit,
     )
 
 
@@ -114,18 +142,10 @@ def _of_chain(
         columns = _columns(blocks)
         reference_length = size(domain.segments)
         if columns >= MIN_COLUMNS:
-            placed = _placed(blocks, reference_length, length, junctions, max_extension)
-            yield Candidate(
-                hit,
-                hit.source,
-                domain.domain_id,
-                domain.classification,
-                *placed[:2],
-                reference_length,
-                columns,
-                *placed[2:],
-                fit,
-            )
+            place = _placed(blocks, reference_length, length, junctions, max_extension)
+            if junctions and place.missing:
+                place = _completed(place, hit.blocks, length, chain, domain)
+            yield _candidate(hit, domain, place, reference_length, columns=columns, fit=fit)
         elif len(chain.domains) > 1 and len(domain.segments) == 1:
             yield from _neighbour(hit, length, chain, domain)
 
@@ -155,12 +175,14 @@ def _placed(
     length: int,
     junctions: Sequence[int],
     max_extension: int,
-) -> tuple[Segments, Segments, int, int, int]:
-    """Proposed segments, aligned segments, extensions at both ends, residues without a place."""
+) -> Place:
+    """The place of a domain that has these columns, in the domain's own positions."""
     q_first, t_first, _ = blocks[0]
     q_last, t_last = blocks[-1][0] + blocks[-1][2], blocks[-1][1] + blocks[-1][2]
-    floor = max((j for j in junctions if j <= t_first), default=0)
-    ceiling = min((j for j in junctions if j >= t_last), default=reference_length)
+    floor, ceiling = 0, reference_length
+    if junctions:
+        floor = max((j for j in junctions if j <= t_first), default=0)
+        ceiling = min((j for j in junctions if j >= t_last), default=reference_length)
     start = min(t_first - floor, q_first, max_extension)
     end = min(max(ceiling - t_last, 0), length - q_last, max_extension)
     missing = t_first - start + max(reference_length - t_last - end, 0)
@@ -168,6 +190,8 @@ def _placed(
     at = q_first
     for (q1, t1, run), (q2, t2, _) in pairwise(blocks):
         query_gap, target_gap = q2 - q1 - run, t2 - t1 - run
+        if query_gap - target_gap <= JUNCTION_INSERTION:
+            continue
         crossed = any(t1 + run <= j <= t2 for j in junctions)
         if query_gap - target_gap > (JUNCTION_INSERTION if crossed else INSERTION):
             before = min(target_gap // 2, max_extension)
@@ -182,42 +206,42 @@ def _placed(
         proposed = normalised(
             ((first[0] - start, first[1]), *parts[1:-1], (last[0], last[1] + end))
         )
-    return proposed, aligned, start, end, missing
+    return Place(proposed, aligned, start, end, missing)
+
+
+def _completed(
+    place: Place, blocks: Sequence[Block], length: int, chain: ReferenceChain, domain: ChainDomain
+) -> Place:
+    """The same with the stretches of a discontinuous domain that are not aligned.
+
+    Without them the domain beside would be given their residues.
+    """
+    segments, aligned, extended_start, extended_end, missing = place
+    for part in domain.segments:
+        wanted = part[1] - part[0]
+        if wanted < MIN_COLUMNS or _in_domain(blocks, (part,))[0]:
+            continue
+        found = projected(blocks, part, length, chain.length)
+        if found is None or overlap(segments, (found[:2],)):
+            continue
+        start, end, _ = found
+        if start < segments[0][0]:
+            extended_start += end - start
+        else:
+            extended_end += end - start
+        missing = max(missing - wanted, 0)
+        segments = normalised((*segments, (start, end)))
+    return Place(segments, aligned, extended_start, extended_end, missing)
 
 
 def _neighbour(
     hit: Hit, length: int, chain: ReferenceChain, domain: ChainDomain
 ) -> Iterator[Candidate]:
     """A domain of the chain that is not aligned, where the aligned columns leave room for it."""
-    start, end = domain.segments[0]
-    before = [(q + run, t + run) for q, t, run in hit.blocks if t + run <= start + MIN_COLUMNS]
-    after = [(q, t) for q, t, _ in hit.blocks if t >= end - MIN_COLUMNS]
-    q_from, t_from = max(before, default=(0, 0))
-    q_to, t_to = min(after, default=(length, chain.length))
-    room, wanted = q_to - q_from, t_to - t_from
-    if wanted <= 0 or room <= 0:
-        return
-    fit = abs(room - wanted) / wanted
-    if fit > NEIGHBOUR_FIT:
-        return
-    # whatever is longer or shorter is shared out in proportion
-    scale = room / wanted
-    q_start = q_from + round((start - t_from) * scale)
-    q_end = q_from + round((end - t_from) * scale)
-    segments = normalised([(max(q_start, 0), min(q_end, length))])
-    if segments:
-        reference_length = end - start
-        yield Candidate(
-            hit,
-            "neighbour",
-            domain.domain_id,
-            domain.classification,
-            segments,
-            (),
-            reference_length,
-            0,
-            size(segments),
-            0,
-            0,
-            fit,
-        )
+    found = projected(hit.blocks, domain.segments[0], length, chain.length)
+    if found is not None:
+        start, end, fit = found
+        place = Place(((start, end),), (), end - start, 0, 0)
+        reference_length = size(domain.segments)
+        one = _candidate(hit, domain, place, reference_length, columns=0, fit=fit)
+        yield one._replace(kind="neighbour")

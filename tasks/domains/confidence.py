@@ -19,15 +19,16 @@ def confident(
     settings: PartitionSettings,
     calibration: Calibration,
 ) -> list[Placed]:
-    """The chosen proposals that are likely enough to be right, with their residues."""
+    """The chosen proposals that are likely enough to be right, with their residues.
+
+    Those of one that is not stay unassigned: its evidence is too weak to name it, not to tell that
+    the domains beside it end there.
+    """
     domains = placed(chosen, length, settings)
     card = calibration.cards["context"]
     for one, values in zip(domains, context_properties(domains, length), strict=True):
         one.proposal.confidence = calibration.calibrated(card.probability(values))
-    sure = [one for one in domains if one.proposal.confidence >= settings.min_confidence]
-    if len(sure) == len(domains):
-        return domains
-    return placed([one.proposal for one in sure], length, settings)
+    return [one for one in domains if one.proposal.confidence >= settings.min_confidence]
 
 
 def context_properties(domains: Sequence[Placed], length: int) -> list[tuple[float, ...]]:

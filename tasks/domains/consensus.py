@@ -1,11 +1,11 @@
-"""Candidates that propose the same domain, as one: surer, and with the ends most would give it.
+"""Candidates that propose the same domain, as one: surer, and with the ends most agree on.
 
 The probability that a candidate is right has two factors, which depend on different things: that
 protein and reference are related at all (E-value, identity, ...), and, if they are, that the ends
 are those of the domain (coverage, room left in the protein, ...).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import log
 from typing import NamedTuple
@@ -13,10 +13,11 @@ from typing import NamedTuple
 from tasks.domains.calibration import Calibration
 from tasks.domains.candidates import Candidate
 from tasks.domains.properties import ends_properties, relation_properties
-from tasks.domains.ranges import Segments, overlap, size
+from tasks.domains.ranges import Segments, iou, overlap, size
 
-SAME = 0.6
-"""Candidates of one homology class propose one domain from this IoU on."""
+SAME = 0.8
+"""Candidates of one homology class propose one domain from this IoU on; those that agree less are
+proposals of their own, which compete."""
 LEAST = 0.02
 """Candidates that are less likely right than this are left out."""
 SHARED = 0.5
@@ -27,8 +28,8 @@ CONFLICT = 0.3
 
 KNOWN = 0.98
 """Least probability of a domain that is the reference's own: it is not found anew."""
-EXTENDED_HALF = 8.0
-"""An end that was moved by so many residues has half the weight of an aligned one [aa]."""
+MOST_ENDS = 8
+"""The ends of so many of the likeliest members are compared with all others."""
 
 
 class Scored(NamedTuple):
@@ -173,54 +174,34 @@ def _gather_kin(proposal: Proposal, same_class: Sequence[Proposal]) -> None:
 
 
 def _agree(proposal: Proposal) -> None:
-    """Agreement, and the ends that weigh most, of a proposal's members."""
+    """Agreement, and the ends of the member that agrees most with all others."""
     by_domain: dict[str, float] = {}
     for one in proposal.members:
         by_domain.setdefault(one.candidate.domain_id, one.probability)
     proposal.agreement = sum(by_domain.values()) - proposal.members[0].probability
-    segments = proposal.segments
-    alike = [one for one in proposal.members if len(one.candidate.segments) == len(segments)]
-    if len(alike) == 1 or proposal.best.is_known:
+    if len(proposal.members) == 1 or proposal.best.is_known:
         return
-    start = _weighted_median(
-        [
-            (one.candidate.segments[0][0], _end_weight(one, one.candidate.extended_start))
-            for one in alike
-        ]
-    )
-    end = _weighted_median(
-        [
-            (one.candidate.segments[-1][1], _end_weight(one, one.candidate.extended_end))
-            for one in alike
-        ]
-    )
-    if len(segments) == 1:
-        proposal.segments = ((start, end),)
-    elif start < segments[0][1] and end > segments[-1][0]:
-        proposal.segments = ((start, segments[0][1]), *segments[1:-1], (segments[-1][0], end))
+    weights: dict[Segments, float] = {}
+    for one in proposal.members:
+        segments = one.candidate.segments
+        weights[segments] = weights.get(segments, 0.0) + one.probability * one.probability
+    proposal.segments = _central(weights)
     first, last = proposal.segments[0][0], proposal.segments[-1][1]
-    total = away = 0.0
-    for one in alike:
-        weight = one.probability * one.probability
-        other = one.candidate.segments
-        total += weight
-        away += weight * (abs(other[0][0] - first) + abs(other[-1][1] - last))
-    proposal.spread = away / total / max(last - first, 1)
+    away = sum(
+        weight * (abs(other[0][0] - first) + abs(other[-1][1] - last))
+        for other, weight in weights.items()
+    )
+    proposal.spread = away / sum(weights.values()) / max(last - first, 1)
 
 
-def _end_weight(one: Scored, extended: int) -> float:
-    """Weight of an alignment for where an end is: the more of it is aligned, the more."""
-    return one.probability * one.probability / (1 + extended / EXTENDED_HALF)
-
-
-def _weighted_median(values: list[tuple[int, float]]) -> int:
-    values.sort()
-    half = sum(weight for _, weight in values) / 2
-    for value, weight in values:
-        half -= weight
-        if half <= 0:
-            return value
-    return values[-1][0]
+def _central(weights: Mapping[Segments, float]) -> Segments:
+    """The one with the largest weighted sum of IoU with all; the first of several."""
+    if len(weights) <= 2:  # noqa: PLR2004 -- of two, the heavier
+        return max(weights, key=lambda one: weights[one])
+    return max(
+        list(weights)[:MOST_ENDS],
+        key=lambda one: sum(weight * iou(one, other) for other, weight in weights.items()),
+    )
 
 
 def _compete(proposals: Sequence[Proposal]) -> None:

@@ -5,91 +5,125 @@ so on where the reference has ECOD's levels, else their own names (`superfamily`
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
-from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from tasks.domains.calls import Annotation, DomainCall, DomainEvidence
 from tasks.domains.ranges import range_text
 from tasks.domains.rows import flags
+from tasks.domains.xml_lines import XmlLines
 
 ECOD_GROUPS = {"X": "x_group", "H": "h_group", "T": "t_group", "F": "f_group"}
 
 
-def summary_xml(
-    protein: str,
-    sequence: str,
-    evidence: Sequence[Mapping[str, Any]],
-    metadata: Mapping[str, str],
-) -> bytes:
-    """`domain_summary`: all evidence of a protein.
+@dataclass(frozen=True)
+class EcodXml:
+    """The documents of one batch; what is the same in all of them is made once."""
 
-    Args:
-        evidence: Its rows, as `tasks.domains.rows.evidence_texts` makes them.
-    """
-    root = Element("domain_summary", version="1.0")
-    entry = SubElement(root, "protein", id=protein, length=str(len(sequence)))
-    SubElement(entry, "sequence").text = sequence
-    hits = SubElement(entry, "evidence", count=str(len(evidence)))
-    for row in evidence:
-        scores = {
-            name: _number(row[name])
-            for name in ("probability", "evalue", "bitscore")
-            if row[name] == row[name]  # NaN is not itself
+    metadata: Mapping[str, str]
+    parameters: Mapping[str, object]
+    """Of the partition."""
+
+    def summary(self, protein: str, sequence: str, evidence: Sequence[Mapping[str, Any]]) -> bytes:
+        """`domain_summary`: all evidence of a protein.
+
+        Args:
+            evidence: Its rows, as `tasks.domains.rows.evidence_texts` makes them.
+        """
+        xml = XmlLines()
+        xml.open("domain_summary", {"version": "1.0"})
+        xml.open("protein", {"id": protein, "length": str(len(sequence))})
+        xml.text("sequence", sequence)
+        _add_group(xml, "evidence", "hit", [_hit(row) for row in evidence])
+        xml.empty("metadata", self.metadata)
+        return xml.document()
+
+    def partition(self, annotation: Annotation) -> bytes:
+        """`domain_partition`: the domains of a protein and what is left over."""
+        xml = XmlLines()
+        root = {
+            "id": annotation.protein,
+            "reference": self.metadata.get("reference", ""),
+            "outcome": annotation.outcome,
+            "is_classified": _truth(any(one.classification for one in annotation.domains)),
+            "is_peptide": _truth(annotation.outcome == "peptide"),
         }
-        texts = ("program", "target", "query_range", "target_range", "hsp_count")
-        told = {name: str(row[name]) for name in texts}
-        identity = _number(row["identities"] / max(row["aligned"], 1))
-        SubElement(
-            hits, "hit", {"type": str(row["source"]), **told, **scores, "identity": identity}
-        )
-    SubElement(entry, "metadata", dict(metadata))
-    return _text(root)
+        xml.open("domain_partition", root)
+        xml.open("metadata", {})
+        xml.insert(self._about)
+        xml.empty("statistics", _statistics(annotation))
+        xml.close()
+        if annotation.domains:
+            xml.open("domains", {"count": str(len(annotation.domains))})
+            for domain in annotation.domains:
+                _add_domain(xml, annotation.protein, domain)
+            xml.close()
+        else:
+            xml.empty("domains", {"count": "0"})
+        left = [
+            {"range": range_text(one.segments), "reason": one.reason, "detail": one.detail}
+            for one in annotation.unassigned
+        ]
+        _add_group(xml, "unassigned", "stretch", left)
+        return xml.document()
+
+    @cached_property
+    def _about(self) -> str:
+        """Versions and parameters, as they stand in each partition."""
+        xml = XmlLines(depth=2)
+        xml.empty("version", self.metadata)
+        given = [{"name": name, "value": str(value)} for name, value in self.parameters.items()]
+        xml.open("parameters", {})
+        for one in given:
+            xml.empty("parameter", one)
+        xml.close()
+        return str(xml)
 
 
-def partition_xml(
-    annotation: Annotation, metadata: Mapping[str, str], parameters: Mapping[str, object]
-) -> bytes:
-    """`domain_partition`: the domains of a protein and what is left over."""
-    root = Element(
-        "domain_partition",
-        id=annotation.protein,
-        reference=metadata.get("reference", ""),
-        outcome=annotation.outcome,
-        is_classified=_truth(any(domain.classification for domain in annotation.domains)),
-        is_peptide=_truth(annotation.outcome == "peptide"),
-    )
-    about = SubElement(root, "metadata")
-    SubElement(about, "version", dict(metadata))
-    given = SubElement(about, "parameters")
-    for name, value in parameters.items():
-        SubElement(given, "parameter", name=name, value=str(value))
-    SubElement(
-        about,
-        "statistics",
-        sequence_length=str(annotation.length),
-        domain_count=str(len(annotation.domains)),
-        total_coverage=_number(annotation.assigned / max(annotation.length, 1)),
-        residues_assigned=str(annotation.assigned),
-        evidence_count=str(annotation.evidence_count),
-    )
-    domains = SubElement(root, "domains", count=str(len(annotation.domains)))
-    for domain in annotation.domains:
-        _add_domain(domains, annotation.protein, domain)
-    left = SubElement(root, "unassigned", count=str(len(annotation.unassigned)))
-    for one in annotation.unassigned:
-        stretch = {"range": range_text(one.segments), "reason": one.reason, "detail": one.detail}
-        SubElement(left, "stretch", stretch)
-    return _text(root)
+def _add_group(xml: XmlLines, name: str, member: str, members: Sequence[Mapping[str, str]]) -> None:
+    """An element with the number of its members, and they."""
+    if not members:
+        xml.empty(name, {"count": "0"})
+        return
+    xml.open(name, {"count": str(len(members))})
+    for one in members:
+        xml.empty(member, one)
+    xml.close()
 
 
-def _add_domain(domains: Element, protein: str, domain: DomainCall) -> None:
+def _hit(row: Mapping[str, Any]) -> dict[str, str]:
+    scores = {
+        name: _number(row[name])
+        for name in ("probability", "evalue", "bitscore")
+        if row[name] == row[name]  # NaN is not itself
+    }
+    texts = ("program", "target", "query_range", "target_range", "hsp_count")
+    return {
+        "type": str(row["source"]),
+        **{name: str(row[name]) for name in texts},
+        **scores,
+        "identity": _number(row["identities"] / max(row["aligned"], 1)),
+    }
+
+
+def _statistics(annotation: Annotation) -> dict[str, str]:
+    return {
+        "sequence_length": str(annotation.length),
+        "domain_count": str(len(annotation.domains)),
+        "total_coverage": _number(annotation.assigned / max(annotation.length, 1)),
+        "residues_assigned": str(annotation.assigned),
+        "evidence_count": str(annotation.evidence_count),
+    }
+
+
+def _add_domain(xml: XmlLines, protein: str, domain: DomainCall) -> None:
     groups = {
         ECOD_GROUPS.get(level.name, level.name): level.value
         for level in domain.levels
         if level.value
     }
-    added = SubElement(
-        domains,
+    xml.open(
         "domain",
         {
             "id": f"{protein}_d{domain.number}",
@@ -106,7 +140,8 @@ def _add_domain(domains: Element, protein: str, domain: DomainCall) -> None:
     )
     for place, one in enumerate(domain.evidence):
         name = "evidence" if place else "primary_evidence"
-        SubElement(added, name, _evidence(one, domain.reference_length, flags(domain), place))
+        xml.empty(name, _evidence(one, domain.reference_length, flags(domain), place))
+    xml.close()
 
 
 def _evidence(
@@ -135,9 +170,3 @@ def _number(value: float) -> str:
 
 def _truth(value: bool) -> str:
     return "true" if value else "false"
-
-
-def _text(root: Element) -> bytes:
-    indent(root)
-    content: bytes = tostring(root, encoding="utf-8", xml_declaration=True)
-    return content + b"\n"

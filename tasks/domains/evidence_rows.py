@@ -1,13 +1,17 @@
 """Rows of evidence from the alignments of one query with one target."""
 
+from typing import TYPE_CHECKING
+
 from tasks.domains.alignment import Hsp
-from tasks.domains.evidence import Program, Source
+
+if TYPE_CHECKING:
+    from tasks.domains.evidence import Program, Source
 
 
 def evidence_row(
     protein: str,
-    source: Source,
-    program: Program,
+    source: "Source",
+    program: "Program",
     target: str,
     hsp: Hsp,
     *,

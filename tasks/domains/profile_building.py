@@ -9,6 +9,7 @@ from blocks.errors import InputError, InputProblems, Problem, ToolError
 from blocks.programs import run_program
 from tasks.domains.calls import Protein
 from tasks.domains.ffindex import Entries, write_entries
+from tasks.domains.hmmer_searching import jackhmmer_alignments
 from tasks.domains.mmseqs_profiles import (
     alignments_argv,
     createdb_argv,
@@ -126,7 +127,7 @@ def _made(
         case MmseqsProfiles():
             yield from _mmseqs(domains, universe, params, threads, time_limit_s)
         case JackhmmerProfiles():
-            yield from _jackhmmer(domains, universe, params, threads)
+            yield from _jackhmmer(domains, universe, params, threads, time_limit_s)
         case GivenProfiles():
             yield from given_alignments(domains, Path(params.folder))
         case _:
@@ -160,18 +161,19 @@ def _mmseqs(
 
 
 def _jackhmmer(
-    domains: Mapping[str, str], universe: list[Path], params: JackhmmerProfiles, threads: int
+    domains: Mapping[str, str],
+    universe: list[Path],
+    params: JackhmmerProfiles,
+    threads: int,
+    time_limit_s: float,
 ) -> Iterator[tuple[str, str]]:
-    from tasks.domains.phmmer import read_block
-    from tasks.domains.profiles import jackhmmer_alignments
-
-    block = read_block(universe[0])
-    for path in universe[1:]:
-        block.extend(read_block(path))
     queries = checked_queries([Protein(name, text, "") for name, text in domains.items()])
-    settings = ProfileSettings(rounds=params.rounds, evalue=params.evalue)
-    made = jackhmmer_alignments(queries, block, settings, threads)
-    yield from zip(domains, made, strict=True)
+    settings = ProfileSettings(
+        rounds=params.rounds, evalue=params.evalue, time_limit_s=time_limit_s
+    )
+    made = jackhmmer_alignments(queries, universe, settings, threads)
+    for name, text in zip(domains, made, strict=True):
+        yield name, renamed_a3m(text, name)
 
 
 def given_alignments(domains: Mapping[str, str], folder: Path) -> Iterator[tuple[str, str]]:

@@ -6,17 +6,6 @@ case or `-` in these columns, and lower case for residues in between.
 
 import string
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, cast
-
-import pyhmmer
-
-from tasks.domains.phmmer import digital
-from tasks.domains.queries import Queries
-from tasks.domains.search_settings import ProfileSettings
-
-if TYPE_CHECKING:
-    from pyhmmer.easel import AA, DigitalSequenceBlock  # AA is known to pyhmmer's stubs only
-    from pyhmmer.plan7 import IterationResult
 
 GAPS = "-."
 _NO_INSERTS = str.maketrans("", "", string.ascii_lowercase)
@@ -29,34 +18,6 @@ def single_a3m(name: str, sequence: str) -> str:
     '>d1\nMKV\n'
     """
     return f">{name}\n{sequence.upper()}\n"
-
-
-def jackhmmer_alignments(
-    queries: Queries,
-    targets: "DigitalSequenceBlock[AA]",
-    settings: ProfileSettings,
-    threads: int,
-) -> list[str]:
-    """The a3m of each protein, in order, by iterative search.
-
-    Source:
-        HMMER 3.4, `jackhmmer` with inclusion E-values of targets and domains as set.
-    """
-    made = pyhmmer.hmmer.jackhmmer(
-        digital(queries),  # type: ignore[arg-type]  # invariant
-        targets,  # type: ignore[arg-type]
-        max_iterations=settings.rounds,
-        checkpoints=False,
-        cpus=threads,
-        incE=settings.evalue,
-        incdomE=settings.evalue,
-    )
-    alignments = []
-    for protein, result in zip(queries.proteins, made, strict=True):
-        text = cast("IterationResult[AA]", result).msa.textize()
-        rows = list(zip(text.names, text.alignment, strict=True))
-        alignments.append(a3m_of(protein.id, protein.sequence, rows))
-    return alignments
 
 
 def a3m_of(name: str, sequence: str, rows: Sequence[tuple[str, str]]) -> str:

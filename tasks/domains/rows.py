@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from tasks.domains.calls import Annotation, DomainCall, DomainEvidence
+from tasks.domains.calls import Annotation, DomainCall
 from tasks.domains.ranges import range_text, size
 
 PROTEIN_COLUMNS = (
@@ -96,43 +96,15 @@ def unassigned_rows(annotation: Annotation) -> Iterator[dict[str, Any]]:
 
 def annotation_json(annotation: Annotation) -> dict[str, Any]:
     """An annotation for programs: the record's fields, with ranges as text."""
-    return {
-        "protein": annotation.protein,
-        "length": annotation.length,
-        "outcome": annotation.outcome,
-        "assigned": annotation.assigned,
-        "evidence_count": annotation.evidence_count,
-        "domains": [_domain_json(domain) for domain in annotation.domains],
-        "unassigned": [
-            {"range": range_text(one.segments), "reason": one.reason, "detail": one.detail}
-            for one in annotation.unassigned
-        ],
-    }
-
-
-def _domain_json(domain: DomainCall) -> dict[str, Any]:
-    return {
-        "number": domain.number,
-        "range": range_text(domain.segments),
-        "classification": domain.classification,
-        "levels": [dict(level) for level in domain.levels],
-        "confidence": domain.confidence,
-        "source": domain.source,
-        "reference_domain": domain.reference_domain,
-        "reference_length": domain.reference_length,
-        "is_fragment": domain.is_fragment,
-        "is_discontinuous": domain.is_discontinuous,
-        "extended_start": domain.extended_start,
-        "extended_end": domain.extended_end,
-        "evidence_count": domain.evidence_count,
-        "evidence": [_evidence_json(one) for one in domain.evidence],
-    }
-
-
-def _evidence_json(one: DomainEvidence) -> dict[str, Any]:
-    content = {name: value for name, value in one if name not in ("row", "query_segments")}
-    content["query_range"] = range_text(one.query_segments)
-    content["target_range"] = range_text(content.pop("target_segments"))
+    content = annotation.model_dump()
+    for domain in content["domains"]:
+        domain["range"] = range_text(domain.pop("segments"))
+        for one in domain["evidence"]:
+            del one["row"]
+            one["query_range"] = range_text(one.pop("query_segments"))
+            one["target_range"] = range_text(one.pop("target_segments"))
+    for stretch in content["unassigned"]:
+        stretch["range"] = range_text(stretch.pop("segments"))
     return content
 
 

@@ -21,9 +21,9 @@ from tasks.domains.reference import Reference, open_reference
 from tasks.domains.search_settings import SearchSettings
 
 SCIENCE = (
-    "alignment", "annotation", "boundaries", "calibration", "calls", "candidates", "classification",
-    "confidence", "consensus", "describing", "evidence", "hits", "partition_settings", "properties",
-    "ranges", "reference_tables", "selection", "unassigned",
+    "alignment", "annotating", "annotation", "boundaries", "calibration", "calls", "candidates",
+    "classification", "confidence", "consensus", "describing", "evidence", "hits",
+    "partition_settings", "properties", "ranges", "reference_tables", "selection", "unassigned",
 )  # fmt: skip
 """Modules of `tasks.domains` that decide what evidence means."""
 PARTITION_MODULES = tuple(f"tasks.domains.{name}" for name in SCIENCE)

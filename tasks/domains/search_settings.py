@@ -26,7 +26,7 @@ class BlastSettings(Params):
     max_targets: int = Field(
         5_000, title="Targets", description="most entries reported for a protein", ge=5, le=100_000
     )
-    chunk_size: int = Field(100, title="Chunk", description="proteins in one call", ge=1, le=10_000)
+    chunk_size: int = Field(500, title="Chunk", description="proteins in one call", ge=1, le=10_000)
     time_limit_s: float = Field(
         3_600, title="Time limit", description="of one call; then it is killed [s]", gt=0
     )
@@ -54,7 +54,7 @@ class ProfileSettings(Params):
         1e-3, title="E-value", description="greatest one that joins the alignment", gt=0, le=10
     )
     time_limit_s: float = Field(
-        1_800, title="Time limit", description="of one protein in hhblits [s]", gt=0
+        1_800, title="Time limit", description="of one protein; then it is killed [s]", gt=0
     )
 
     @model_validator(mode="after")

@@ -10,7 +10,7 @@ from typing import Literal
 import pandas as pd
 
 from tasks.domains import searching
-from tasks.domains.annotation import annotate_all
+from tasks.domains.annotating import annotate_each
 from tasks.domains.calls import Protein
 from tasks.domains.keeping import Asking, evidence_of, kept_search, rows_of, texts_of
 from tasks.domains.outcome import (
@@ -75,10 +75,9 @@ def uncovered(
     ]
     places = {str(number): searched.places for number, searched in enumerate(found)}
     evidence = evidence_of(places, proteins, evidence_store())
-    tables = opened(reference).tables
-    made = annotate_all(proteins, evidence, tables, partition)
-    pairs = zip(proteins, made, strict=True)
-    open_ = [one.digest for one, a in pairs if a.assigned < below * a.length]
+    made, _ = annotate_each(proteins, evidence, opened(reference).tables, partition)
+    short = {one.protein for one in made if one.assigned < below * one.length}
+    open_ = [one.digest for one in proteins if one.id in short]
     return Uncovered(
         stage="uncovered",
         digests=tuple(dict.fromkeys(open_)),

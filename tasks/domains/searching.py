@@ -5,11 +5,10 @@ children. Everything that is wrong with the proteins is told before a program is
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import pandas as pd
 
@@ -22,15 +21,11 @@ from tasks.domains.blast import blastp_argv, read_blast
 from tasks.domains.calls import Protein
 from tasks.domains.evidence import Source, empty_evidence
 from tasks.domains.hhsuite import DATABASE_PARTS, hhblits_argv, hhsearch_argv, read_hhr
+from tasks.domains.hmmer_searching import TEMPORARY, jackhmmer_alignments, search_phmmer
 from tasks.domains.profiles import renamed_a3m, single_a3m
 from tasks.domains.queries import Queries, checked_queries, name_of
 from tasks.domains.reference import Reference
 from tasks.domains.search_settings import SearchSettings
-
-if TYPE_CHECKING:
-    from pyhmmer.easel import AA, DigitalSequenceBlock  # AA is known to pyhmmer's stubs only
-
-TEMPORARY = "seqloom-domains-"
 
 
 def blast_engine(
@@ -124,10 +119,8 @@ def search_blast(
         return empty_evidence()
     queries = checked_queries(proteins)
     if blast_engine(reference, settings, source) == "phmmer":
-        from tasks.domains.phmmer import search_block
-
-        targets = _block(reference.fasta(source))
-        return search_block(queries, targets, source, settings.blast, settings.threads)
+        fasta = _there(reference.fasta(source))
+        return search_phmmer(queries, fasta, source, settings.blast, settings.threads)
     database = reference.blast_database(source)
     with TemporaryDirectory(prefix=TEMPORARY) as folder:
         query, out = Path(folder, "queries.fasta"), Path(folder, "hits.tsv")
@@ -146,7 +139,7 @@ def build_profile(protein: Protein, reference: Reference, settings: SearchSettin
     Raises:
         InputProblems: What is wrong with the protein.
         InputError: A program or database is missing.
-        ToolError: hhblits failed or ran into its limit.
+        ToolError: jackhmmer or hhblits failed or ran into its limit.
     """
     queries = checked_queries([protein])
     match settings.profiles.method:
@@ -159,15 +152,13 @@ def build_profile(protein: Protein, reference: Reference, settings: SearchSettin
 
 
 def _jackhmmer(queries: Queries, reference: Reference, settings: SearchSettings) -> str:
-    from tasks.domains.profiles import jackhmmer_alignments
-
     own = settings.profiles.sequences
     files = [placed(own)] if own else [reference.fasta("domain_blast")]
     if not own and reference.manifest.chains:
         files.append(reference.fasta("chain_blast"))
-    targets = _block(*files)
+    targets = [_there(file) for file in files]
     (alignment,) = jackhmmer_alignments(queries, targets, settings.profiles, settings.threads)
-    return renamed_a3m(alignment, name_of(0))
+    return alignment
 
 
 def _hhblits(queries: Queries, settings: SearchSettings) -> str:
@@ -207,19 +198,7 @@ def search_hhsuite(
         return read_hhr(out.read_text(encoding="utf-8", errors="replace"), protein.id)
 
 
-def _block(*files: Path) -> "DigitalSequenceBlock[AA]":
-    """The sequences of files; those of the last two references stay in memory."""
-    for file in files:
-        if not file.is_file():
-            raise InputError(f"{file}: no such file; expected sequences in FASTA")
-    return _kept_block(tuple((file, file.stat().st_mtime_ns) for file in files))
-
-
-@lru_cache(maxsize=2)
-def _kept_block(files: tuple[tuple[Path, int], ...]) -> "DigitalSequenceBlock[AA]":
-    from tasks.domains.phmmer import read_block
-
-    block = read_block(files[0][0])
-    for file, _ in files[1:]:
-        block.extend(read_block(file))
-    return block
+def _there(file: Path) -> Path:
+    if not file.is_file():
+        raise InputError(f"{file}: no such file; expected sequences in FASTA")
+    return file

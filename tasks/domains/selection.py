@@ -18,6 +18,8 @@ MAX_SHARED = 0.25
 """Share of the smaller proposal that may lie in another."""
 LEAST_PROBABILITY = 0.1
 """Proposals less likely right than this are worth nothing."""
+KNOWN_WEIGHT = 10.0
+"""Of a domain that is the reference's own: no number of others in its place outvotes it."""
 MAX_PROPOSALS = 64
 """More than these are not weighed against each other: only the heaviest are."""
 MAX_REMAINDERS = 20_000
@@ -27,11 +29,11 @@ MAX_REMAINDERS = 20_000
 def best_set(proposals: Sequence[Proposal], least: float = LEAST_PROBABILITY) -> list[Proposal]:
     """The set of compatible proposals of the largest weight; ties go to those that begin first.
 
-    The weight of a proposal is the number of residues expected to be right, beyond those that a
-    proposal of the probability `least` would have.
+    The weight of a proposal is its probability of being right beyond `least`, so that of a set is
+    the number of domains expected to be right, less a price for each.
     """
     weighed = [
-        (max(one.probability - least, 0.0) * size(one.segments), one)
+        (KNOWN_WEIGHT if one.best.is_known else one.probability - least, one)
         for one in proposals
         if one.probability > least
     ]

@@ -19,9 +19,9 @@ from blocks.database import engine
 from blocks.prediction_key import sequence_digests
 from blocks.settings import settings
 from blocks.storage import FileRef, Storage, Table, iter_table, open_uri, read_table
-from tasks.domains.annotation import annotate
+from tasks.domains.annotating import annotate_each
 from tasks.domains.calls import Annotation
-from tasks.domains.evidence import EVIDENCE_COLUMNS, EVIDENCE_SCHEMA, empty_evidence
+from tasks.domains.evidence import EVIDENCE_COLUMNS, EVIDENCE_SCHEMA
 from tasks.domains.initialise import COLUMNS as PROTEIN_COLUMNS
 from tasks.domains.initialise import Source, Tally, length_class, read_proteins
 from tasks.domains.keeping import evidence_of
@@ -200,27 +200,17 @@ def partition(
         calibration: Digest of the table that confidences are read from.
     """
     proteins = [one for one in proteins_of(chunk) if one.digest not in registered.failed]
-    tables = opened(reference).tables
-    rows = dict(iter(evidence_table(summary).groupby("protein", sort=False)))
-    nothing = empty_evidence()
-    lines: list[str] = []
-    outcomes: dict[str, str] = {}
-    failed: dict[str, str] = {}
-    for one in proteins:
-        try:
-            made = annotate(one, rows.get(one.id, nothing), tables, settings_)
-        except Exception as error:  # noqa: BLE001 -- whatever it is, it is this protein's
-            failed[one.id] = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        else:
-            outcomes[one.id] = made.outcome
-            lines.append(made.model_dump_json())
+    made, failed = annotate_each(
+        proteins, evidence_table(summary), opened(reference).tables, settings_
+    )
+    lines = [one.model_dump_json() for one in made]
     content = gzip.compress(("\n".join(lines) + "\n").encode(), 3, mtime=0)
     return Partitioned(
         stage="partition",
         annotations=Storage(settings().storage).put_bytes(content, ".jsonl.gz"),
-        outcomes=outcomes,
+        outcomes={one.protein: one.outcome for one in made},
         failed=failed,
-        counts=Counts(items_in=len(proteins), items_out=len(outcomes), items_failed=len(failed)),
+        counts=Counts(items_in=len(proteins), items_out=len(made), items_failed=len(failed)),
     )
 
 

@@ -70,8 +70,8 @@ RIGHT_IOU = 0.8
 SETTINGS = PartitionSettings()
 EVALUE = 10.0
 KNOWN_ONE_OF = 5
-"""Of so many chains one is seen with the hits of its own entry, too: otherwise no card would know
-what it means that the very same chain is found."""
+"""Of so many chains one is seen with the hits of its own entry, too, for the cards of classes.  The
+others do without: a domain that is the reference's own is told apart before any card is asked."""
 Examples = list[tuple[tuple[float, ...], bool]]
 Cases = Mapping[str, Sequence[Candidate]]
 """Chain (with a mark, if it was searched with HHsearch) -> candidates."""
@@ -94,8 +94,8 @@ def main() -> None:
         + (f" --hhsuite DIR --hhsearch {args.hhsearch}" if args.hhsuite else ""),
         "data": "SCOP 1.75 domains (ASTRAL 40 %) and PDB chains with their ranges",
         "chains": f"{len(chains)} fully annotated chains outside of bench600.txt, half with "
-        "several domains; hits of their own PDB entries removed, but for one more look at one in "
-        f"{KNOWN_ONE_OF} of them",
+        "several domains; hits of their own PDB entries removed (but, for the classes below a "
+        f"domain, from one more look at one in {KNOWN_ONE_OF})",
         "right": "IoU of residues >= 0.8 with a true domain of the same superfamily",
         "seed": args.seed,
     }
@@ -155,6 +155,11 @@ def chain_of(case: str) -> str:
     return case.split(maxsplit=1)[0]
 
 
+def _is_known(case: str) -> bool:
+    """Whether the hits of the chain's own entry are there."""
+    return case.endswith(" own")
+
+
 def _halves(chains: Sequence[str], cases: Cases) -> tuple[list[str], list[str]]:
     """The cases of every second pair of chains, and all others."""
     first = {chain for at, chain in enumerate(chains) if at % 4 < 2}
@@ -170,10 +175,9 @@ def _halves(chains: Sequence[str], cases: Cases) -> tuple[list[str], list[str]]:
 
 def fit(data: Data, cases: Cases, halves: tuple[Sequence[str], Sequence[str]]) -> Calibration:
     """Cards of alignments, of proposals, of chosen domains and of classes; knots of confidence."""
-    cards = [_hit_cards(data, cases, half) for half in halves]
-    found = [
-        _proposal_examples(data, cases, halves[1 - at], {**cards[at], **FLAT}) for at in (0, 1)
-    ]
+    fresh = [[name for name in half if not _is_known(name)] for half in halves]
+    cards = [_hit_cards(data, cases, half) for half in fresh]
+    found = [_proposal_examples(data, cases, fresh[1 - at], {**cards[at], **FLAT}) for at in (0, 1)]
     for at in (0, 1):
         cards[at] |= _proposal_cards([found[1 - at]])
     chosen: list[tuple[str, tuple[float, ...], bool]] = []
@@ -181,9 +185,10 @@ def fit(data: Data, cases: Cases, halves: tuple[Sequence[str], Sequence[str]]) -
     for at in (0, 1):
         for case in halves[1 - at]:
             chosen += _chosen(data, case, cases[case], Calibration({}, cards[at], ()), classes)
+    chosen = [one for one in chosen if not _is_known(one[0])]
     context = [(values, right) for _, values, right in chosen]
     fitted = {
-        **_hit_cards(data, cases, [*halves[0], *halves[1]]),
+        **_hit_cards(data, cases, [*fresh[0], *fresh[1]]),
         **_proposal_cards(found),
         "context": _card(context, CONTEXT),
         **{name: _card(examples, LEVEL) for name, examples in sorted(classes.items())},
@@ -283,10 +288,9 @@ def _knots(
     probabilities, right = [], []
     for at in (0, 1):
         card = _card([(values, is_) for _, values, is_ in halves[at]], CONTEXT)
-        for case, values, is_ in halves[1 - at]:
-            if " own" not in case:
-                probabilities.append(card.probability(values))
-                right.append(is_)
+        for _, values, is_ in halves[1 - at]:
+            probabilities.append(card.probability(values))
+            right.append(is_)
     return fit_knots(np.array(probabilities), np.array(right))
 
 

@@ -93,6 +93,19 @@ def test_an_end_does_not_move_across_the_point_where_the_chain_leaves_the_domain
     assert one.missing == 50
 
 
+@pytest.mark.parametrize(
+    ("length", "segments", "missing"),
+    [
+        pytest.param(195, ((0, 50), (150, 195)), 0, id="room"),
+        pytest.param(160, ((0, 50),), 50, id="no room"),
+    ],
+)
+def test_a_part_that_is_not_aligned_is_added_where_there_is_room(length, segments, missing):
+    one = found(hit("chain_blast", "nest", (0, 0, 150)), length)["dn1"]
+    assert (one.segments, one.missing) == (segments, missing)
+    assert one.aligned == ((0, 50),)
+
+
 def test_an_unaligned_domain_is_proposed_where_there_is_room_for_it():
     one = found(hit("chain_blast", "pair", (0, 0, 100)), 195)["dp2"]
     assert (one.kind, one.segments, one.columns) == ("neighbour", ((100, 195),), 0)

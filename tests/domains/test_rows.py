@@ -4,7 +4,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from tasks.domains.ecod_xml import partition_xml, summary_xml
+from tasks.domains.ecod_xml import EcodXml
 from tasks.domains.rows import (
     annotation_json,
     domain_columns,
@@ -73,10 +73,11 @@ def test_evidence_joins_blocks_that_touch():
 
 
 def test_xml_of_a_summary():
-    root = parsed(
-        summary_xml("p<1>", "MKV", evidence_texts(FRAME).to_dict("records"), {"batch_id": "b"})
-    )
+    rows = evidence_texts(FRAME).to_dict("records")
+    root = parsed(EcodXml({"batch_id": 'a & "b"\n'}, {}).summary("p<1>", "MKV", rows))
 
+    assert root.find("protein/metadata").attrib == {"batch_id": 'a & "b"\n'}
+    assert root.find("protein/sequence").text == "MKV"
     assert root.find("protein").attrib == {"id": "p<1>", "length": "3"}
     (hit,) = root.iter("hit")
     assert hit.attrib == {
@@ -89,7 +90,7 @@ def test_xml_of_a_summary():
 def test_xml_of_a_partition():
     two = (evidence(), evidence(source="domain_blast", probability=None, bitscore=50.0))
     made = annotation(domains=(domain(evidence=two),))
-    root = parsed(partition_xml(made, {"reference": "scop"}, {"min_domain": 25}))
+    root = parsed(EcodXml({"reference": "scop"}, {"min_domain": 25}).partition(made))
 
     assert (root.get("id"), root.get("is_classified"), root.get("reference")) == (
         "p<1>", "true", "scop",
@@ -105,3 +106,13 @@ def test_xml_of_a_partition():
         "name": "min_domain",
         "value": "25",
     }
+
+
+def test_xml_of_a_protein_without_anything_is_well_formed():
+    made = annotation(domains=(), unassigned=())
+    root = parsed(EcodXml({}, {}).partition(made))
+
+    assert [(one.tag, one.get("count"), len(one)) for one in root[1:]] == [
+        ("domains", "0", 0), ("unassigned", "0", 0),
+    ]  # fmt: skip
+    assert parsed(EcodXml({}, {}).summary("p", "", [])).find("protein/evidence").get("count") == "0"

@@ -1,12 +1,13 @@
 """What programs write, read: literal outputs, and outputs that are not whole."""
 
 import io
+from itertools import groupby
 
 import pandas as pd
 import pytest
 
 from blocks.errors import InputProblems, ToolError
-from tasks.domains.blast import FIELDS, blastp_argv, makeblastdb_argv, read_blast
+from tasks.domains.blast import FIELDS, blastp_argv, btop_blocks, makeblastdb_argv, read_blast
 from tasks.domains.calls import Protein
 from tasks.domains.evidence import EVIDENCE_COLUMNS
 from tasks.domains.hhsuite import hhsearch_argv, read_hhr
@@ -18,9 +19,8 @@ HEAD = """# BLASTP 2.12.0+
 # Database: domains
 """
 COLUMNS = (
-    "# Fields: query acc.ver, subject acc.ver, % identity, alignment length, mismatches, gap opens,"
-    " q. start, q. end, s. start, s. end, evalue, bit score, query length, subject length,"
-    " identical, query seq, subject seq\n"
+    "# Fields: query acc.ver, subject acc.ver, q. start, q. end, s. start, s. end, identical,"
+    " evalue, bit score, BTOP\n"
 )
 
 
@@ -30,8 +30,11 @@ def row(query, target, q, t, query_seq, target_seq, evalue="1e-20"):  # noqa: PL
     identical = sum(a == b for a, b in pairs)
     q_end = q + len(query_seq.replace("-", "")) - 1
     t_end = t + len(target_seq.replace("-", "")) - 1
-    cells = [query, target, "50.0", len(pairs), len(pairs) - identical, 0, q, q_end, t, t_end]
-    cells += [evalue, "50.0", 300, 120, identical, query_seq, target_seq]
+    btop = "".join(
+        str(len(list(some))) if same else "".join(map("".join, some))
+        for same, some in groupby(pairs, lambda pair: pair[0] == pair[1])
+    )
+    cells = [query, target, q, q_end, t, t_end, identical, evalue, "50.0", btop]
     return "\t".join(map(str, cells)) + "\n"
 
 
@@ -63,6 +66,28 @@ def test_an_alignment_becomes_gap_free_blocks_counted_from_zero():
     assert one["block_lengths"] == [3, 1, 2]
     assert (one["identities"], one["evalue"], one["hsp_count"]) == (5, 1e-20, 1)
     assert (one["program"], one["source"], one["target"]) == ("blastp", "domain_blast", "d1")
+
+
+@pytest.mark.parametrize(
+    ("btop", "blocks"),
+    [
+        ("6", ((10, 0, 6),)),
+        ("2AC3", ((10, 0, 6),)),
+        ("AC4*X", ((10, 0, 6),)),
+        ("2-A-C4", ((10, 0, 2), (12, 4, 4))),
+        ("2A-C-D-3", ((10, 0, 2), (15, 2, 3))),
+        ("2A--CDE3", ((10, 0, 2), (13, 3, 4))),
+    ],
+)
+def test_trace_back_operations_become_blocks(btop, blocks):
+    q, t, run = blocks[-1]
+    assert btop_blocks(btop, (10, q + run), (0, t + run)) == blocks
+
+
+@pytest.mark.parametrize("btop", ["", "5", "7", "5A", "5?A", "6 ", "-A-C4"])
+def test_operations_that_do_not_fill_the_alignment_are_refused(btop):
+    with pytest.raises(ValueError, match="does not fill 10-16 and 0-6"):
+        btop_blocks(btop, (10, 16), (0, 6))
 
 
 def test_an_evalue_of_zero_stays_zero():
@@ -109,10 +134,10 @@ WHOLE = output([row("q000001", "d1", 1, 1, "MKV", "MKV")], [row("q000002", "d2",
         (WHOLE[: WHOLE.index("# BLAST processed")], "its output is cut"),
         (output([], processed=7), "its output is cut"),
         (WHOLE.replace("q000002", "q000009"), "q000009"),
-        (WHOLE.replace("\t300\t", "\tthree\t"), "cannot be read"),
-        (WHOLE.replace("\tMKV\tMKV", "\tMKV\tMK"), "cannot be read"),
+        (WHOLE.replace("\t50.0\t", "\tfifty\t"), "cannot be read"),
+        (WHOLE.replace("\t50.0\t3", "\t50.0\t2M"), "cannot be read"),
         (WHOLE.replace("# 1 hits", "# 2 hits"), "tells 4 alignments, 2 are there"),
-        (WHOLE.replace("\tMKV\tMKV", "\tM\udcffV\tMKV"), "cannot be read"),
+        (WHOLE.replace("\t50.0\t3", "\t50.0\t\udcff3"), "cannot be read"),
     ],
     ids=["empty", "half", "no-end", "others", "strange", "letters", "ragged", "lost", "bytes"],
 )  # fmt: skip

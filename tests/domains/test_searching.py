@@ -4,11 +4,13 @@ import shutil
 from pathlib import Path
 
 import pandas as pd
+import psutil
 import pytest
 
 from blocks.errors import InputError, InputProblems, ToolError
 from tasks.domains import reference_parts, searching
 from tasks.domains.calls import Protein
+from tasks.domains.dividing import AT_LIMIT
 from tasks.domains.profiles import depth
 from tasks.domains.reference import Reference, changed_files, open_reference
 from tasks.domains.reference_model import HhsuiteParams, JackhmmerProfiles
@@ -190,12 +192,15 @@ def test_a_changed_file_is_found_by_its_digest(reference, tmp_path):
     assert changed_files(reference) == []
 
 
-def without_programs(monkeypatch):
-    monkeypatch.setenv("PATH", "/nonexistent")
+def without_programs(monkeypatch, tmp_path):
+    """Nothing on PATH but the shell that starts programs."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "bash").symlink_to(str(shutil.which("bash")))
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
 
 
 def test_without_blast_phmmer_serves_and_hhsearch_names_its_package(tmp_path, monkeypatch):
-    without_programs(monkeypatch)
+    without_programs(monkeypatch, tmp_path)
     reference = built(tmp_path, blast=False, profiles=None)
 
     found = search_blast(proteins("pair"), reference, "domain_blast", SETTINGS)
@@ -214,7 +219,7 @@ def test_blastp_that_is_asked_for_must_be_there(tmp_path, monkeypatch):
     with pytest.raises(InputError, match=r"has no BLAST database; .*or phmmer"):
         blast_engine(reference, asked)
 
-    without_programs(monkeypatch)
+    without_programs(monkeypatch, tmp_path)
     with pytest.raises(InputError, match=r"^blastp: no such program; .*install ncbi-blast\+$"):
         blast_engine(reference, asked)
 
@@ -289,3 +294,25 @@ def test_hhsearch_that_runs_too_long_is_killed(reference):
 
     with pytest.raises(ToolError, match=r"hhsearch.*killed at its time limit of 0.01 s"):
         search_hhsuite(proteins("pair")[0], ">q\nMKV\n", reference, slow)
+
+
+@pytest.mark.parametrize(
+    ("program", "search"),
+    [
+        ("phmmer", lambda *given: search_blast(proteins(), given[0], "domain_blast", given[1])),
+        ("jackhmmer", lambda *given: build_profile(proteins("pair")[0], *given)),
+    ],
+    ids=["phmmer", "jackhmmer"],
+)
+def test_pyhmmer_that_runs_too_long_is_killed(reference, program, search):
+    slow = SearchSettings(
+        blast=BlastSettings(engine="phmmer", time_limit_s=0.2),
+        profiles=ProfileSettings(time_limit_s=0.2),
+    )
+    message = rf"^{program} .*killed at its time limit of 0.2 s"
+    with pytest.raises(ToolError, match=message) as told:
+        search(reference, slow)
+
+    assert told.value.status == AT_LIMIT
+    left = [" ".join(one.cmdline()) for one in psutil.Process().children(recursive=True)]
+    assert not [one for one in left if "tasks.domains.hmmer" in one]

@@ -42,6 +42,11 @@ def test_two_sure_domains_win_over_a_doubtful_long_one():
     assert found == [((0, 95),), ((100, 195),)]
 
 
+def test_a_domain_of_the_references_own_is_not_outvoted():
+    parts = [proposal(0.97, (0, 95)), proposal(0.97, (95, 190))]
+    assert chosen(proposal(0.98, (0, 190), known=True), *parts) == [((0, 190),)]
+
+
 def test_a_domain_in_the_gap_of_another_is_no_conflict():
     outer, inner = ((0, 60), (160, 220)), ((60, 160),)
     assert chosen(proposal(0.9, *outer), proposal(0.8, *inner)) == [outer, inner]
@@ -68,7 +73,7 @@ def test_no_other_set_is_heavier(drawn):
     proposals = [proposal(percent / 100, *segments) for segments, percent in drawn]
 
     def weight(ones):
-        return sum((one.probability - 0.1) * size(one.segments) for one in ones)
+        return sum(one.probability - 0.1 for one in ones)
 
     def fit(one, other):
         shared = overlap(one.segments, other.segments)
