@@ -119,6 +119,12 @@ def test_sentences(text, expected):
     assert [text[begin:end] for begin, end in sentence_spans(text)] == expected
 
 
+def test_many_full_stops_take_no_time():
+    text = "a" + "." * 200_000 + "b"
+
+    assert list(sentence_spans(text)) == [(0, len(text))]
+
+
 @pytest.mark.parametrize(
     ("text", "settings", "expected"),
     [
