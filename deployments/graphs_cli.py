@@ -221,7 +221,8 @@ def _recorded(prepared: "Prepared") -> "GraphResult":
 
     from blocks import ledger
     from blocks.settings import settings
-    from tasks.graphs.delivery import Occasion, deliver_folder, node_metrics
+    from tasks.graphs.accounts import node_metrics
+    from tasks.graphs.delivery import Occasion, deliver_folder
     from tasks.graphs.planning import plan_frame
     from tasks.graphs.running import execute
     from tasks.results import require_writable, run_id
