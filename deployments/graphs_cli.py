@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
+from deployments.telling import put, tell
+
 if TYPE_CHECKING:
     from tasks.graphs.delivery import GraphResult
     from tasks.graphs.model import GraphParams
@@ -92,7 +94,7 @@ def validate(graph: GraphFile, /, *, model: Models = ()) -> int:
     from tasks.dag import plan_text
 
     checked = _checked(graph, model)
-    _print(f"{graph}: {plan_text(checked.needs, 'node')}")
+    put(f"{graph}: {plan_text(checked.needs, 'node')}")
     return 0
 
 
@@ -101,7 +103,7 @@ def show(graph: GraphFile, /) -> int:
     """Print a graph in Mermaid's language."""
     from tasks.graphs.mermaid import mermaid
 
-    _print(mermaid(_checked(graph, ())))
+    put(mermaid(_checked(graph, ())))
     return 0
 
 
@@ -110,7 +112,7 @@ def steps(name: Annotated[str | None, Parameter(help="only this step")] = None, 
     """List all steps, or what one of them takes."""
     from tasks.graphs.listing import step_lines, steps_lines
 
-    _print("\n".join(steps_lines() if name is None else step_lines(name)))
+    put("\n".join(steps_lines() if name is None else step_lines(name)))
     return 0
 
 
@@ -182,7 +184,7 @@ def _checked(graph: str, model: tuple[str, ...]) -> Any:  # noqa: ANN401 -- a Gr
     declaration, _ = declaration_of(params)
     chosen, notes = with_models(declaration, params.models)
     for note in notes:
-        _tell(note)
+        tell(note)
     checked = compiled(chosen)
     require_runners(checked)
     return checked
@@ -198,17 +200,17 @@ def _run(content: dict[str, Any], *, dry_run: bool, as_json: bool) -> int:
     if dry_run:
         frame = plan_frame(prepared)
         if as_json:
-            _print(json.dumps({"plan": frame.to_dict("records")}, indent=2))
+            put(json.dumps({"plan": frame.to_dict("records")}, indent=2))
         else:
-            _print(f"{plan_told(prepared)}\n\n{frame.to_string(index=False)}")
+            put(f"{plan_told(prepared)}\n\n{frame.to_string(index=False)}")
         return 0
     for note in prepared.notes:
-        _tell(note)
+        tell(note)
     result = _recorded(prepared)
     if as_json:
-        _print(json.dumps(result.model_dump(mode="json"), indent=2))
+        put(json.dumps(result.model_dump(mode="json"), indent=2))
     else:
-        _print(_summary(result))
+        put(_summary(result))
     if result.error:
         return FAILED
     return ITEMS_FAILED if result.failed else 0
@@ -221,7 +223,8 @@ def _recorded(prepared: "Prepared") -> "GraphResult":
 
     from blocks import ledger
     from blocks.settings import settings
-    from tasks.graphs.delivery import Occasion, deliver_folder, node_metrics
+    from tasks.graphs.accounts import node_metrics
+    from tasks.graphs.delivery import Occasion, deliver_folder
     from tasks.graphs.planning import plan_frame
     from tasks.graphs.running import execute
     from tasks.results import require_writable, run_id
@@ -271,12 +274,3 @@ def _prepare() -> None:
     from deployments.surroundings import prepare_environment
 
     prepare_environment()
-
-
-def _tell(text: str) -> None:
-    """Standard output is for results."""
-    sys.stderr.write(f"{text}\n")
-
-
-def _print(text: str) -> None:
-    sys.stdout.write(f"{text}\n")

@@ -39,7 +39,8 @@ def test_flow_file_shadows_nothing(path):
 @pytest.mark.parametrize(
     "module",
     ["tasks.design.predictors", "tasks.design.generators", "tasks.design.filters",
-     "tasks.design.page.document", "tasks.sequence_files", "tasks.dag"],
+     "tasks.design.page.document", "tasks.sequence_files", "tasks.dag", "tasks.graphs.builder",
+     "tasks.graphs.running", "tasks.graphs.delivery"],
 )  # fmt: skip
 def test_what_computes_is_imported_without_prefect(module):
     """Notebooks and worker processes pay for what they use; Prefect costs seconds."""

@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import count
 from typing import Any, Union
 
-import yaml
 from pydantic import JsonValue, ValidationError
 
 from blocks.errors import InputError
 from tasks.dag import closest
 from tasks.graphs.compiled import Functions, Graph, compiled
+from tasks.graphs.declared import read_declaration
 from tasks.graphs.functions import FUNCTIONS
 from tasks.graphs.model import Declaration, Subgraph, to_yaml
 from tasks.graphs.node import Node, node_of
@@ -191,13 +191,4 @@ def from_yaml(text: str, functions: Functions = FUNCTIONS) -> BuiltGraph:
     Raises:
         InputError: It is no YAML, or no graph.
     """
-    try:
-        content = yaml.safe_load(text)
-        declaration = Declaration.model_validate(content)
-    except yaml.YAMLError as error:
-        raise InputError(f"graph: {' '.join(str(error).split())}; expected YAML") from None
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"graph, {place}: {first['msg']}") from None
-    return BuiltGraph(declaration, functions)
+    return BuiltGraph(read_declaration(text.encode(), "graph"), functions)

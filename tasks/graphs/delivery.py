@@ -21,9 +21,9 @@ from importlib.metadata import version
 import pandas as pd
 from pydantic import Field
 
-from blocks.errors import SeqloomError
 from blocks.masking import mask, one_line
 from blocks.settings import settings
+from tasks.graphs.accounts import require_sums, trace_frame, uses_frame
 from tasks.graphs.compiled import Graph
 from tasks.graphs.gathering import ERRORS, FAILED_INPUT, Gathering
 from tasks.graphs.mermaid import mermaid
@@ -31,7 +31,7 @@ from tasks.graphs.model import to_yaml
 from tasks.graphs.run_page import GraphPage, graph_page, nodes_frame
 from tasks.graphs.running import INDEX, Ended
 from tasks.graphs.tables import write_tables
-from tasks.graphs.tally import State, Tally
+from tasks.graphs.tally import State
 from tasks.parameters import Record
 from tasks.results import MANIFEST, RunFolder, run_folder
 
@@ -118,18 +118,6 @@ def deliver_folder(ended: Ended, occasion: Occasion, plan: pd.DataFrame) -> Grap
     return result
 
 
-def require_sums(tallies: Mapping[str, Tally]) -> None:
-    """Raise where a node lost an item, or made one twice.
-
-    Raises:
-        SeqloomError: With the node and its counts.
-    """
-    for name, one in tallies.items():
-        ends = one.passed + one.spread + sum(one.skipped.values()) + one.failed
-        if one.items != ends:
-            raise SeqloomError(f"node {name!r}: {one.items} items in, {ends} ended; expected all")
-
-
 def _outputs(ended: Ended, folder: RunFolder) -> list[str]:
     """Put the items of the outputs into the folder; what could not be made a table."""
     notes = []
@@ -147,43 +135,6 @@ def _outputs(ended: Ended, folder: RunFolder) -> list[str]:
     if ended.run.params.keep:
         shutil.copyfile(ended.folder / INDEX, folder.file(RECORDS))
     return notes
-
-
-def trace_frame(ended: Ended) -> pd.DataFrame:
-    """A row for each node: when it began and ended, its time in calls."""
-    rows = [
-        {
-            "node": name,
-            "state": ended.states[name],
-            "first_s": one.first_s,
-            "last_s": one.last_s,
-            "wall_s": one.seconds,
-            "cpu_s": one.cpu_s,
-            "calls": one.calls,
-            "tries": one.tries,
-        }
-        for name, one in ended.tallies.items()
-    ]
-    return pd.DataFrame(rows)
-
-
-def uses_frame(ended: Ended) -> pd.DataFrame:
-    """A row for each connection to a language model."""
-    rows = [
-        {
-            "connection": name,
-            "answered": use.answered,
-            "stored": use.cached,
-            "repaired": use.repaired,
-            "fell back": use.fell_back,
-            "failed": use.failed,
-            "tokens in": use.usage.input_tokens,
-            "tokens out": use.usage.output_tokens,
-            "cost [USD]": use.usage.cost,
-        }
-        for name, use in ended.uses.items()
-    ]
-    return pd.DataFrame(rows)
 
 
 def _page(
@@ -260,23 +211,3 @@ def _result(
         inputs=mask({ended.run.source.name: ended.run.source.digest}),
         versions=versions,
     )
-
-
-def node_metrics(ended: Ended) -> dict[str, dict[str, float | None]]:
-    """What each node was measured by, for the ledger."""
-    return {
-        name: {
-            "wall_s": one.seconds,
-            "cpu_s": one.cpu_s,
-            "items_in": one.items,
-            "items_out": one.passed + one.new_items,
-            "items_failed": one.failed,
-            "items_cached": one.cached,
-            "items_computed": max(one.passed + one.spread - one.cached, 0),
-            "items_per_s": one.items / one.seconds if one.seconds else None,
-            "requests": one.calls,
-            "attempts": 1 + one.tries / max(one.items, 1),
-            "cache_hit": float(ended.states[name] == "CACHED"),
-        }
-        for name, one in ended.tallies.items()
-    }

@@ -150,6 +150,8 @@ class GraphParams(Declaration):
         made = handler(given)
         if sum((bool(made.nodes), bool(made.graph), bool(made.rerun))) != 1:
             raise ValueError("expected one of nodes, graph (a file) and rerun")
+        if not made.nodes and (made.subgraphs or made.outputs):
+            raise ValueError("outputs and subgraphs belong to nodes; expected them in the file")
         return made
 
 

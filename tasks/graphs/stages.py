@@ -27,8 +27,9 @@ from prefect.utilities.annotations import quote
 
 from blocks import ledger
 from tasks.announcing import announce_mermaid, announce_table
+from tasks.graphs.accounts import node_metrics
 from tasks.graphs.compiled import INPUT, Graph
-from tasks.graphs.delivery import GraphResult, Occasion, deliver_folder, node_metrics
+from tasks.graphs.delivery import GraphResult, Occasion, deliver_folder
 from tasks.graphs.mermaid import mermaid
 from tasks.graphs.planning import Prepared
 from tasks.graphs.run_page import nodes_frame

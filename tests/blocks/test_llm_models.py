@@ -336,6 +336,40 @@ def test_a_cancelled_run_ends_its_requests(monkeypatch):
             models.generate("fast", prompts("a", "b"))
 
 
+def titan(asked):
+    """One text a request, as the user guide has it."""
+    return reply(200, {"embedding": [len(asked.body["inputText"]), 0], "inputTextTokenCount": 1})
+
+
+def cohere(asked):
+    """Up to 96 texts a request, as the user guide has it."""
+    if len(asked.body["texts"]) > 96:
+        return status(400, "too many texts")
+    rows = [[len(text), 0] for text in asked.body["texts"]]
+    return reply(200, {"embeddings": {"float": rows}, "response_type": "embeddings_by_type"})
+
+
+@pytest.mark.parametrize(
+    ("answer", "model", "requests"),
+    [
+        (titan, "amazon.titan-embed-text-v2:0", 100),
+        (cohere, "cohere.embed-english-v3", 2),
+    ],
+    ids=["titan", "cohere"],
+)
+def test_vectors_of_bedrock(answer, model, requests):
+    texts = ["x" * n for n in range(1, 101)]
+    with ScriptedServer(answer) as server:
+        place = server.url.removesuffix("/v1")
+        own = ModelConnection("aws", "bedrock", place, embedding_model=model, key=SecretStr(CANARY))
+        with models_of(own) as models:
+            found = models.embed("aws", texts)
+
+    assert [vector[0] for vector in found] == [len(text) for text in texts]
+    assert {one.path for one in server.seen} == {f"/model/{model.replace(':', '%3A')}/invoke"}
+    assert len(server.seen) == requests
+
+
 @pytest.mark.parametrize(
     ("changes", "limits", "message"),
     [

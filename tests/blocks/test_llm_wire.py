@@ -28,6 +28,13 @@ CONVERSE = (
 )
 
 
+INVOKE = (
+    botocore.session.get_session()
+    .get_service_model("bedrock-runtime")
+    .operation_model("InvokeModel")
+)
+
+
 def bedrock(structured="schema", model=MODEL):
     return ModelConnection("aws", "bedrock", "https://x", model, structured=structured)
 
@@ -132,6 +139,17 @@ def test_a_signature_is_aws_s_own(monkeypatch):
     )
     assert ours["X-Amz-Security-Token"] == "session"
     assert "s3cret" not in str(ours)
+
+
+@pytest.mark.parametrize("model", ["amazon.titan-embed-text-v2:0", ARN], ids=["id", "arn"])
+def test_aws_sends_embeddings_to_the_same_place(model):
+    body = orjson.dumps(llm_bedrock.embeddings_body(model, ["a"]))
+    serializer = create_serializer("rest-json", include_validation=True)
+    asked = {"modelId": model, "body": body, "contentType": "application/json"}
+    theirs = serializer.serialize_to_request(asked, INVOKE)
+
+    assert theirs["url_path"] == llm_bedrock.embeddings_path(model)
+    assert theirs["body"] == body
 
 
 # Bedrock's model leaves the bodies of embeddings open: these are the user guide's own examples.

@@ -20,6 +20,8 @@ COMMANDS: tuple[list[str], ...] = (
     ["runs", "compare"],
     ["domains"],
     ["domains", "status"],
+    ["graphs"],
+    ["graphs", "run"],
     ["doctor"],
 )
 LOADED = "import sys; from deployments.cli import main; main({}); print('prefect' in sys.modules)"

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from blocks.errors import InputError, SeqloomError
-from tasks.graphs.delivery import Occasion, deliver_folder, require_sums
+from tasks.graphs.accounts import require_sums
+from tasks.graphs.delivery import Occasion, deliver_folder
 from tasks.graphs.model import GraphParams
 from tasks.graphs.planning import plan_frame, prepare
 from tasks.graphs.rerunning import prepare_again, stored_lines

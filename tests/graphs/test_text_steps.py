@@ -1,7 +1,11 @@
 """Steps that work offline: literal texts in, literal fields out."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 from sklearn.feature_extraction.text import TfidfVectorizer
 
@@ -117,6 +121,38 @@ SENTENCES = {
 @pytest.mark.parametrize(("text", "expected"), SENTENCES.values(), ids=SENTENCES)
 def test_sentences(text, expected):
     assert [text[begin:end] for begin, end in sentence_spans(text)] == expected
+
+
+@given(st.text(alphabet='aB1.!? \n"()\u2026', max_size=60))
+def test_sentences_hold_all_that_is_no_space_each_once(text):
+    spans = list(sentence_spans(text))
+    outside = [text[a:b] for a, b in pairwise([0, *(n for one in spans for n in one), len(text)])]
+
+    assert spans == sorted(spans)
+    assert "".join(outside[::2]).strip() == ""
+    assert all(text[begin:end] == text[begin:end].strip() != "" for begin, end in spans)
+
+
+@given(st.text(max_size=60), st.sampled_from([{"by": "words", "size": 2}, {"size": 3}, {}]))
+def test_parts_are_where_they_say_and_hold_all_words(text, settings):
+    given_ = outcome("split", {"text": text}, **settings)
+    parts = given_.items if isinstance(given_, Several) else ()
+
+    assert [text[one["start"] : one["end"]] for one in parts] == [one["text"] for one in parts]
+    assert [word for one in parts for word in words(one["text"])] == words(text)
+
+
+@given(st.text(alphabet="<>ab/ !-&;scriptSCRIPT", max_size=60))
+def test_clean_never_fails_and_leaves_no_needless_space(text):
+    plain = made("clean", text)["text"]
+
+    assert plain == " ".join(plain.split())
+
+
+def test_many_full_stops_take_no_time():
+    text = "a" + "." * 200_000 + "b"
+
+    assert list(sentence_spans(text)) == [(0, len(text))]
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,6 @@ class GenerateParams(AskParams):
         title="Prompt",
         description="a Jinja template; {{ text }} is the field text, {{ item }} the whole item",
         min_length=1,
-        json_schema_extra={"format": "textarea"},
     )
     system: str = Field("", title="System prompt", description="a template as well")
     fields: tuple[AnswerField, ...] = Field(

@@ -4,6 +4,8 @@ Source:
     Mihalcea and Tarau 2004, TextRank: bringing order into text; damping 0.85 as in PageRank.
 """
 
+from collections import Counter
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,13 +27,14 @@ def ranks(sentences: list[list[str]]) -> NDArray[np.float64]:
     count = len(sentences)
     if count == 0:
         return np.zeros(0)
-    words = {
-        word: place for place, word in enumerate({word: 0 for one in sentences for word in one})
-    }
-    has = np.zeros((count, len(words)), np.float32)
-    for row, sentence in zip(has, sentences, strict=True):
-        row[[words[word] for word in sentence]] = 1
-    lengths = np.log(np.maximum(has.sum(axis=1), 1))
+    distinct = [set(sentence) for sentence in sentences]
+    sentences_with = Counter(word for one in distinct for word in one)
+    shared_words = sorted(word for word, n in sentences_with.items() if n > 1)
+    places = {word: place for place, word in enumerate(shared_words)}
+    has = np.zeros((count, len(places)), np.float32)
+    for row, words in zip(has, distinct, strict=True):
+        row[[places[word] for word in words if word in places]] = 1
+    lengths = np.log(np.array([max(len(words), 1) for words in distinct]))
     shared = (has @ has.T).astype(np.float64)
     np.fill_diagonal(shared, 0)
     similar = shared / np.maximum(lengths[:, None] + lengths[None, :], np.log(2))

@@ -7,7 +7,7 @@ Source:
     smoothed IDF of scikit-learn, ln((1 + n) / (1 + df)) + 1.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from hashlib import blake2b
@@ -36,24 +36,27 @@ def hashed(texts: Sequence[str], dimensions: int = DIMENSIONS) -> Matrix:
     >>> float(one @ same) > 0.7 > 0.2 > float(one @ other)
     True
     """
-    found = np.zeros((len(texts), dimensions), np.float32)
-    for row, text in zip(found, texts, strict=True):
-        for feature, weight in _features(telling_words(text)).items():
-            place, sign = _place(feature, dimensions)
-            row[place] += sign * weight
+    found = np.zeros((len(texts), dimensions))
+    for number, text in enumerate(texts):
+        words = telling_words(text)
+        pairs = [_place(f"{one} {other}", dimensions) for one, other in pairwise(words)]
+        features = [_word(word, dimensions) for word in words]
+        features.append(([place for place, _ in pairs], [sign * PAIR for _, sign in pairs]))
+        places = np.array([place for places, _ in features for place in places], np.int64)
+        weights = [weight for _, weights in features for weight in weights]
+        found[number] = np.bincount(places, weights, dimensions)
     return of_unit_length(found)
 
 
-def _features(words: Sequence[str]) -> Mapping[str, float]:
-    found: defaultdict[str, float] = defaultdict(float)
-    for word in words:
-        found[word] += WORD
-        padded = f"<{word}>"
-        for at in range(len(padded) - GRAM + 1):
-            found[f"\0{padded[at : at + GRAM]}"] += PART
-    for one, other in pairwise(words):
-        found[f"{one} {other}"] += PAIR
-    return found
+@lru_cache(maxsize=1 << 16)
+def _word(word: str, dimensions: int) -> tuple[list[int], list[float]]:
+    """Places of a word and of its parts, and what they count there."""
+    padded = f"<{word}>"
+    parts = (f"\0{padded[at : at + GRAM]}" for at in range(len(padded) - GRAM + 1))
+    place, sign = _place(word, dimensions)
+    others = [_place(part, dimensions) for part in parts]
+    weights = [sign * WORD, *(sign * PART for _, sign in others)]
+    return [place, *(place for place, _ in others)], weights
 
 
 @lru_cache(maxsize=1 << 17)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 Span = tuple[int, int]
 
 _WORD = re.compile(r"\d+(?:[.,]\d+)+|\w+(?:['\u2019\-]\w+)*")
-_END = re.compile(r"[.!?\u2026]+[\"')\]\u201d\u2019]*(?=\s)|\n\s*\n")
+_END = re.compile(r"(?<![.!?\u2026])[.!?\u2026]++[\"')\]\u201d\u2019]*+(?=\s)|\n\s*\n")
 _BEFORE = re.compile(r"[\w.&\-]*$")
 _OPENING = re.compile(r"\s*([\"'(\[\u201c\u2018]*)(\w*)")
 _STOP_WORDS_TEXT = (

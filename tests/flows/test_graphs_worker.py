@@ -1,0 +1,105 @@
+"""Deployments of graphs on a real server and a process worker: done, and cancelled from outside."""
+
+import json
+import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from blocks import ledger
+from blocks.settings import settings
+from deployments.local import LocalPrefect, deploy_all, worker
+from tests.graphs.small_runs import lines
+from tests.llm_script import SILENT, ScriptedServer, echo
+
+pytestmark = pytest.mark.engine
+FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+
+
+@pytest.fixture(scope="module")
+def deployed(prefect_server: LocalPrefect) -> Iterator[LocalPrefect]:
+    """A server with all deployments and a worker."""
+    with worker(prefect_server):
+        deploy_all(prefect_server)
+        yield prefect_server
+
+
+def begun(prefect: LocalPrefect, deployment: str, *options: str) -> str:
+    told = prefect.run("deployment", "run", deployment, *options)
+    found = re.search(r"UUID:\s*([0-9a-f-]{36})", told)
+    assert found is not None, told
+    return found[1]
+
+
+def until(holds: Callable[[], bool], seconds: float = 300) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def ended(prefect: LocalPrefect, run: str) -> str:
+    def state() -> str:
+        answer = httpx.get(f"{prefect.api}/flow_runs/{run}", timeout=60)
+        return str(answer.raise_for_status().json()["state"]["type"])
+
+    until(lambda: state() in FINAL)
+    return state()
+
+
+def test_a_worker_runs_the_ready_graphs(deployed: LocalPrefect) -> None:
+    runs = [begun(deployed, f"graphs/{name}") for name in ("text", "llm", "abstracts")]
+
+    assert [ended(deployed, run) for run in runs] == ["COMPLETED"] * 3
+
+    told = {}
+    for place in Path(settings().results, "graphs").glob("2*/RUN.json"):
+        content = json.loads(place.read_text())
+        told[content["graph"]] = content
+    assert {name: (one["items"], one["failed"]) for name, one in told.items()} == {
+        "text": (12, 0), "llm": (8, 0), "abstracts": (8, 0),
+    }  # fmt: skip
+    assert told["llm"]["notes"] == [
+        "answer: no language model was given; summarise (offline) does its work."
+    ]
+
+
+def test_a_cancelled_run_ends_its_calls_and_keeps_what_was_done(
+    deployed: LocalPrefect, tmp_path: Path
+) -> None:
+    source = lines(tmp_path / "items.jsonl", [{"id": n, "text": f"text {n}"} for n in range(40)])
+    graph = tmp_path / "asking.yaml"
+    graph.write_text("nodes: [{name: ask, uses: generate, with: {prompt: '{{ text }}'}}]\n")
+    params = {
+        "input": {"source": str(source)}, "graph": str(graph), "chunk": 4, "workers": 1,
+        "models": [{"connection": "environment"}],
+    }  # fmt: skip
+    silent = [False] * 10 + [True] * 30
+
+    def slow(asked):
+        return SILENT if silent and silent.pop(0) else echo(asked)
+
+    with ScriptedServer(slow) as model:
+        variables = {"SEQLOOM_LLM_BASE_URL": model.url, "SEQLOOM_LLM_MODEL": "m"}
+        options = (
+            "--params", json.dumps({"params": params}),
+            "--job-variable", f"env={json.dumps(variables)}",
+        )  # fmt: skip
+        run = begun(deployed, "graphs/llm", *options)
+        until(lambda: len(model.seen) > 10)
+        deployed.run("flow-run", "cancel", run)
+
+        assert ended(deployed, run) == "CANCELLED"
+        until(lambda: ledger.run(run).run.status == "cancelled", 60)
+        asked = len(model.seen)
+        time.sleep(1)
+        assert len(model.seen) == asked
+
+        silent.clear()
+        assert ended(deployed, begun(deployed, "graphs/llm", *options)) == "COMPLETED"
+        again = {one.body["messages"][-1]["content"] for one in model.seen[asked:]}
+
+    assert again == {f"text {n}" for n in range(10, 40)}
