@@ -50,8 +50,13 @@ def verify(path: Path, *, keep: Path | None = None, workers: int | None = None) 
 def differences(old: Path, new: Path, prefix: str) -> Iterator[str]:
     """How the files whose names begin with a prefix differ between two folders."""
     there, made = _named(old, prefix), _named(new, prefix)
-    yield from (f"{name}: missing in the new run" for name in sorted(there - made))
-    yield from (f"{name}: only in the new run" for name in sorted(made - there))
+    yield from (
+        f"{name}: is not made any more: only among the earlier outputs"
+        for name in sorted(there - made)
+    )
+    yield from (
+        f"{name}: is not among the earlier outputs; a run makes it" for name in sorted(made - there)
+    )
     for name in sorted(there & made):
         if difference := _difference(old / name, new / name):
             yield f"{name}: {difference}"

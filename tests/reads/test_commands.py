@@ -150,7 +150,7 @@ def test_page_and_timing(place: Path) -> None:
 
     page = (place / "out.html").read_text()
     timing = json.loads((place / "out_timing.json").read_text())
-    assert "Report after" in page
+    assert "<td>after</td><td>molecules</td>" in page
     assert "step 1 (CutStart)" in page
     assert timing["steps"][0]["step"] == "step 1 (CutStart)"
 
@@ -173,8 +173,8 @@ def test_verify_names_the_first_difference(place: Path, capsys: pytest.CaptureFi
     assert cli.main(["reads", "verify", "config.toml", "--output-dir", "kept"]) == FAILED
 
     assert capsys.readouterr().err.strip().split("\n")[-3:] == [
-        "out_more.fq: missing in the new run",
-        "out.json: only in the new run",
+        "out_more.fq: is not made any more: only among the earlier outputs",
+        "out.json: is not among the earlier outputs; a run makes it",
         "out_read1.fq: line 6 (byte 25): 'TT' instead of 'TA'",
     ]
     assert (place / "kept" / "out_read1.fq").exists()
