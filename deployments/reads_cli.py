@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from tasks.reads.processing import Processed
 
 FAILED = 1
+NAMED = 6
+"""Files that a run names when it is done; more are only counted."""
 
 reads_app = App(name="reads", help="FASTQ processing: check, run and verify configurations.")
 
@@ -143,7 +145,8 @@ def _announce() -> None:
 
 def _summary(done: "Processed") -> str:
     parts = [f"{done.molecules_in} molecules in", f"{done.molecules_out} out"]
-    return f"{', '.join(parts)}, {done.seconds:.1f} s, {len(done.files)} files"
+    names = ": " + ", ".join(map(str, done.files)) if 0 < len(done.files) <= NAMED else ""
+    return f"{', '.join(parts)}, {done.seconds:.1f} s, {len(done.files)} files{names}"
 
 
 def _check_streams(configuration: "Configuration") -> None:

@@ -256,3 +256,19 @@ def test_a_read_that_a_step_refuses_is_named_with_its_file(
     error = capsys.readouterr().err.strip().split("\n")[-1]
     assert error.startswith("more.fq: record 2: read 5 of read1 ('e'): invalid base")
     assert names(place) == {"more.fq"}
+
+
+def test_the_example_runs_as_it_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "deployments").symlink_to(Path(__file__).parents[2] / "deployments")
+    monkeypatch.chdir(tmp_path)
+
+    assert cli.main(["reads", "process", "deployments/example/reads.toml"]) == DONE
+
+    error = capsys.readouterr().err.strip()
+    assert error.startswith("120 molecules in, 107 out, ")
+    assert error.endswith(
+        " 4 files: results/heart_read1.fq.gz, results/heart_read2.fq.gz, results/heart.json,"
+        " results/heart.html"
+    )
