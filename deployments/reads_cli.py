@@ -151,9 +151,12 @@ def _summary(done: "Processed") -> str:
 
 def _check_streams(configuration: "Configuration") -> None:
     """Whether the standard streams are there that a run reads or writes."""
-    from tasks.reads.input_options import STDIN
+    from tasks.reads.decompression import STANDARD_INPUT
 
     if configuration.output.stdout and sys.stdout is None:
         raise InputError("standard output: is closed; expected it to be open: stdout = true")
-    if STDIN in configuration.input.every_file() and sys.stdin is None:
-        raise InputError(f"standard input: is closed; expected it to be open: {STDIN} is an input")
+    read = [one for one in configuration.input.every_file() if one in STANDARD_INPUT]
+    if read and sys.stdin is None:
+        raise InputError(
+            f"standard input: is closed; expected it to be open: {read[0]} is an input"
+        )
