@@ -6,12 +6,13 @@ seqloom domains batches           all batches
 """
 
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
+
+from deployments.telling import put
 
 if TYPE_CHECKING:
     from blocks.batch_items import Batch
@@ -46,11 +47,11 @@ def status(
     items = [item.model_dump(mode="json") for item in found.items(failed=True)] if failed else None
     if as_json:
         content = {**now.model_dump(mode="json"), "run": run}
-        _print(json.dumps(content | ({"failed": items} if failed else {}), indent=2))
+        put(json.dumps(content | ({"failed": items} if failed else {}), indent=2))
         return 0
-    _print(_status_text(now, run))
+    put(_status_text(now, run))
     if items:
-        _print("\nFailed\n" + _table([_failed_row(item) for item in items]))
+        put("\nFailed\n" + _table([_failed_row(item) for item in items]))
     return 0
 
 
@@ -64,9 +65,9 @@ def failed(batch: Name = None, /, *, limit: Limit = 1_000, as_json: AsJson = Fal
             break
         items.append(item.model_dump(mode="json"))
     if as_json:
-        _print(json.dumps(items, indent=2))
+        put(json.dumps(items, indent=2))
     else:
-        _print(_table([_failed_row(item) for item in items]) if items else "none failed")
+        put(_table([_failed_row(item) for item in items]) if items else "none failed")
     return 0
 
 
@@ -79,7 +80,7 @@ def batches(*, as_json: AsJson = False) -> int:
     _prepare()
     found = [find_batch(engine(), name).status() for name in batch_names(engine(), PIPELINE)]
     if as_json:
-        _print(json.dumps([one.model_dump(mode="json") for one in found], indent=2))
+        put(json.dumps([one.model_dump(mode="json") for one in found], indent=2))
         return 0
     rows = [
         {
@@ -88,7 +89,7 @@ def batches(*, as_json: AsJson = False) -> int:
         }
         for one in found
     ]  # fmt: skip
-    _print(_table(rows) if rows else "no batch yet")
+    put(_table(rows) if rows else "no batch yet")
     return 0
 
 
@@ -163,7 +164,3 @@ def _table(rows: Sequence[Mapping[str, str]]) -> str:
     widths = {name: max(len(name), *(len(row[name]) for row in rows)) for name in names}
     lines = [{name: name for name in names}, *rows]
     return "\n".join("  ".join(line[n].ljust(widths[n]) for n in names).rstrip() for line in lines)
-
-
-def _print(text: str) -> None:
-    sys.stdout.write(f"{text}\n")

@@ -50,6 +50,8 @@ def read_parameters(path: Path) -> dict[str, Any]:
 
 def _text(path: Path, name: str) -> str:
     try:
+        if str(path) == "-" and sys.stdin is None:
+            raise InputError("standard input: is closed; expected YAML or JSON")
         content = sys.stdin.buffer.read(MAX_BYTES + 1) if str(path) == "-" else _bytes(path)
         text = content.decode("utf-8-sig")
     except FileNotFoundError:

@@ -19,17 +19,21 @@ from cyclopts.validators import Number
 
 from blocks.errors import InputError
 from blocks.locks import claim
+from deployments.telling import put, tell
 
 if TYPE_CHECKING:
     from tasks.reads.configuration import Configuration
     from tasks.reads.processing import Processed
 
 FAILED = 1
+NAMED = 6
+"""Files that a run names when it is done; more are only counted."""
 
 reads_app = App(name="reads", help="FASTQ processing: check, run and verify configurations.")
 
 Config = Annotated[Path, Parameter(help="configuration in TOML, YAML or JSON")]
-Count = Annotated[int | None, Parameter(validator=Number(gte=1))]
+Count = Annotated[int | None, Parameter(validator=Number(gte=1, lte=1 << 24))]
+Threads = Annotated[int | None, Parameter(validator=Number(gte=1, lte=1024))]
 Folder = Annotated[Path | None, Parameter(help="folder for outputs; relative to it is the prefix")]
 
 
@@ -38,7 +42,7 @@ def process(
     config: Config,
     /,
     *,
-    workers: Count = None,
+    workers: Threads = None,
     max_blocks: Count = None,
     block_size: Count = None,
     benchmark: Annotated[bool, Parameter(negative="", help="measure, write nothing")] = False,
@@ -60,6 +64,7 @@ def process(
     from tasks.reads.processing import Choices, process
 
     configuration = read_configuration(config, output_folder=output_dir)
+    _check_streams(configuration)
     _announce()
     choices = Choices(
         workers=workers, max_blocks=max_blocks, block_size=block_size, benchmark=benchmark,
@@ -68,13 +73,13 @@ def process(
     with _alone(configuration, measured=benchmark):
         done = process(configuration, choices)
     for line in done.notes:
-        _tell(line)
-    _tell(_summary(done))
+        tell(line)
+    tell(_summary(done))
     return 0
 
 
 @reads_app.command
-def verify(config: Config, /, *, output_dir: Folder = None, workers: Count = None) -> int:
+def verify(config: Config, /, *, output_dir: Folder = None, workers: Threads = None) -> int:
     """Run a configuration again and compare with the outputs that are there.
 
     Parameters
@@ -82,14 +87,16 @@ def verify(config: Config, /, *, output_dir: Folder = None, workers: Count = Non
     workers
         Threads.
     """
+    from tasks.reads.configuration import read_configuration
     from tasks.reads.verification import verify
 
+    _check_streams(read_configuration(config, folder=config.parent))
     _announce()
     differences = verify(config, keep=output_dir, workers=workers)
     for line in differences:
-        _tell(line)
+        tell(line)
     if not differences:
-        _tell(f"{config}: outputs are the same")
+        tell(f"{config}: outputs are the same")
     return FAILED if differences else 0
 
 
@@ -99,7 +106,7 @@ def validate(config: Config, /) -> int:
     from tasks.reads.configuration import read_configuration
 
     read = read_configuration(config)
-    _print(f"{config}: {len(read.steps)} steps, segments {', '.join(read.segments)}")
+    put(f"{config}: {len(read.steps)} steps, segments {', '.join(read.segments)}")
     return 0
 
 
@@ -108,7 +115,7 @@ def template(step: Annotated[str | None, Parameter(help="only this step")] = Non
     """Print a configuration to begin with, or what one step takes."""
     from tasks.reads.template import template
 
-    _print(template(step))
+    put(template(step))
     return 0
 
 
@@ -117,7 +124,7 @@ def list_steps() -> int:
     """List all steps."""
     from tasks.reads.template import step_lines
 
-    _print("\n".join(step_lines()))
+    put("\n".join(step_lines()))
     return 0
 
 
@@ -127,7 +134,7 @@ def warmup() -> int:
     from tasks.reads.kernels.jit import warmup
 
     count = warmup()
-    _print(f"{count} files of kernels compiled" if count else "all kernels are there")
+    put(f"{count} files of kernels compiled" if count else "all kernels are there")
     return 0
 
 
@@ -136,7 +143,7 @@ def _announce() -> None:
     from tasks.reads.kernels.jit import is_warm
 
     if not is_warm():
-        _tell("what is needed is compiled first, up to 20 s; `seqloom reads warmup` does it ahead")
+        tell("what is needed is compiled first, up to 20 s; `seqloom reads warmup` does it ahead")
 
 
 @contextmanager
@@ -162,13 +169,18 @@ def _alone(configuration: "Configuration", *, measured: bool) -> Iterator[None]:
 
 def _summary(done: "Processed") -> str:
     parts = [f"{done.molecules_in} molecules in", f"{done.molecules_out} out"]
-    return f"{', '.join(parts)}, {done.seconds:.1f} s, {len(done.files)} files"
+    names = ": " + ", ".join(map(str, done.files)) if 0 < len(done.files) <= NAMED else ""
+    return f"{', '.join(parts)}, {done.seconds:.1f} s, {len(done.files)} files{names}"
 
 
-def _tell(text: str) -> None:
-    """Standard output may be full of reads."""
-    sys.stderr.write(f"{text}\n")
+def _check_streams(configuration: "Configuration") -> None:
+    """Whether the standard streams are there that a run reads or writes."""
+    from tasks.reads.decompression import STANDARD_INPUT
 
-
-def _print(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
+    if configuration.output.stdout and sys.stdout is None:
+        raise InputError("standard output: is closed; expected it to be open: stdout = true")
+    read = [one for one in configuration.input.every_file() if one in STANDARD_INPUT]
+    if read and sys.stdin is None:
+        raise InputError(
+            f"standard input: is closed; expected it to be open: {read[0]} is an input"
+        )

@@ -57,12 +57,17 @@ def bam_chunks(window: Window, limits: Limits, mapped: bool, unmapped: bool) -> 
             count, place, status, seen = bam_records.parse_bam(
                 window.buffer, 0, window.end, limits.records, mapped, unmapped, columns
             )
-            if place > 0 or window.final or window.broken or status == bam_records.BROKEN:
+            if place > 0 or window.final or window.broken or status >= bam_records.BROKEN:
                 break
             wanted = 2 * window.end
         if count:
             yield _unpacked(window, columns[:count], done)
         done += seen
+        if status == bam_records.BAD_NAME:
+            raise InputError(
+                f"{window.file.address}: record {done + 1}: a control character in the name;"
+                " expected letters that can be printed"
+            )
         if status == bam_records.BROKEN or (window.final and status == bam_records.MORE):
             raise InputError(
                 f"{window.file.address}: record {done + 1}: the record of BAM is damaged"

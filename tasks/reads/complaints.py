@@ -6,6 +6,7 @@ from tasks.reads.window import Window
 LINE = {
     records.NO_AT: (0, "expected '@' at the begin of a record"),
     records.NO_NAME: (0, "empty name; expected a name behind '@'"),
+    records.BAD_NAME: (0, "control character"),
     records.BAD_BASE: (1, "invalid base"),
     records.NO_PLUS: (2, "expected '+' after the sequence; it has to stand on one line"),
     records.LENGTHS: (3, "sequence and quality differ in length; expected the same length"),
@@ -28,6 +29,12 @@ def _shown(text: bytes) -> str:
     return ascii(short.decode("latin-1"))
 
 
+def _control(line: bytes) -> str:
+    """The first byte that no name may hold, with its place."""
+    at = next(n for n, byte in enumerate(line) if byte == 127 or (byte < 32 and byte != 9))  # noqa: PLR2004
+    return f"byte {line[at]} at position {at}; expected letters that can be printed"
+
+
 def fastq_complaint(window: Window, place: int, status: int, done: int) -> str:
     """File, record, line, and what is wrong with the record that begins there."""
     lines = _lines(window, place)
@@ -38,6 +45,8 @@ def fastq_complaint(window: Window, place: int, status: int, done: int) -> str:
     read = f"in read named {_shown(lines[0][1:])}"
     if status == records.NO_AT:
         return f"{where}: {what}, found {_shown(lines[0])}"
+    if status == records.BAD_NAME:
+        return f"{where}: {what} {read}: {_control(lines[0])}"
     if status in {records.BAD_BASE, records.BAD_QUALITY}:
         text = lines[offset]
         column, byte = next(
@@ -59,6 +68,7 @@ def fasta_complaint(window: Window, place: int, status: int, done: int) -> str:
     what = {
         records.NO_AT: "expected '>' at the begin of a record",
         records.NO_NAME: "empty name; expected a name behind '>'",
+        records.BAD_NAME: "control character in the name; expected letters that can be printed",
         records.BAD_BASE: "invalid base; expected letters",
     }[status]
     return (

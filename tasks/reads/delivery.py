@@ -31,11 +31,12 @@ from tasks.policies import current_run, delivery, run_logger
 from tasks.reads.jobs import SampleJob
 from tasks.reads.model import ReadsParams
 from tasks.reads.outcome import SampleResult, file_digest
+from tasks.reads.run_files import CHECKSUMS, FAILED, INFO, MANIFEST, PAGE, SAMPLES
 from tasks.reads.run_page import RunPage, reads_page
 from tasks.reads.stages import Settled
-from tasks.results import MANIFEST, RunFolder, run_folder
+from tasks.results import RunFolder, run_folder
 
-JOBS = "pipeline_info/samples.json"
+JOBS = f"{INFO}/samples.json"
 LIBRARIES = ("seqloom", "numba", "numpy", "isal", "prefect")
 
 
@@ -89,13 +90,13 @@ def deliver(
         digests = _linked(folder, done)
         _write_tables(folder, params, jobs, table, ended)
         folder.versions(versions)
-        files = sorted(folder.names() | {"checksums.sha256", MANIFEST})
+        files = sorted(folder.names() | {CHECKSUMS, MANIFEST})
         page = RunPage(run.name, began, seconds, jobs[0].text, table, done, failures, files)
-        folder.text("report.html", reads_page(page))
+        folder.text(PAGE, reads_page(page))
         _write_checksums(folder, digests)
         result = ReadsResult(
             folder=uri,
-            page=f"{uri}/report.html",
+            page=f"{uri}/{PAGE}",
             samples=len(jobs),
             failed=len(failures),
             molecules_in=sum(one.counts.items_in for one in done.values()),
@@ -174,14 +175,14 @@ def _write_tables(
     table: pd.DataFrame,
     ended: Settled,
 ) -> None:
-    folder.csv("samples.csv", table)
+    folder.csv(SAMPLES, table)
     if ended.failed:
-        folder.csv("failed.csv", table.loc[table["status"] == "failed", ["sample", "reason"]])
+        folder.csv(FAILED, table.loc[table["status"] == "failed", ["sample", "reason"]])
     shown = table.rename(columns={"sample": "Sample"})
     folder.multiqc("reads", "Reads", shown)
-    folder.json("pipeline_info/params.json", mask(params.model_dump(mode="json")))
+    folder.json(f"{INFO}/params.json", mask(params.model_dump(mode="json")))
     folder.json(JOBS, mask([job.model_dump(mode="json") for job in jobs]))
-    folder.text("pipeline_info/configuration.txt", jobs[0].text)
+    folder.text(f"{INFO}/configuration.txt", jobs[0].text)
     trace = [
         {"sample": name, "step": step, "wall_s": wall, "cpu_s": cpu, "cached": one.cached}
         for name, one in ended.done.items()
@@ -190,14 +191,14 @@ def _write_tables(
     ]
     columns = ["sample", "step", "wall_s", "cpu_s", "cached"]
     frame = pd.DataFrame(trace, columns=columns)
-    folder.csv("pipeline_info/execution_trace.tsv", frame, separator="\t")
+    folder.csv(f"{INFO}/execution_trace.tsv", frame, separator="\t")
 
 
 def _write_checksums(folder: RunFolder, known: Mapping[str, str]) -> None:
     """As every pipeline's; of outputs the digests are known already."""
     digests = {name: known.get(name) or file_digest(folder.path / name) for name in folder.names()}
     lines = (f"{digests[name]}  {name}\n" for name in sorted(digests))
-    folder.text("checksums.sha256", "".join(lines))
+    folder.text(CHECKSUMS, "".join(lines))
 
 
 def earlier_run(run: str) -> tuple[Path, tuple[SampleJob, ...]]:

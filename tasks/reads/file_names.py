@@ -8,6 +8,12 @@ from tasks.reads.outputs import Output
 
 COMPRESSIONS = {"Uncompressed": "raw", "Gzip": "gzip", "Bgzf": "bgzf", "Zstd": "zstd"}
 INTERLEAVED = "interleaved"
+NAME_BYTES, PATH_BYTES = 255, 4_095
+"""What systems allow."""
+UNFINISHED = len(".incomplete")
+DIGEST = len(".uncompressed.sha256")
+NUMBER = 11
+"""Bytes of a dot and of the largest number of a chunk."""
 
 
 def read_outputs(
@@ -71,3 +77,16 @@ def report_paths(options: OutputOptions, folder: Path) -> dict[str, Path]:
         "timing": folder / f"{options.prefix}_timing.json",
     }
     return {kind: path for kind, path in paths.items() if getattr(options, f"report_{kind}")}
+
+
+def bytes_behind(output: Output) -> int:
+    """What is put behind the names of files of reads, at most, while they are written."""
+    digest = DIGEST if output.hash_text or output.hash_file else 0
+    return digest + (NUMBER if output.chunk else 0) + UNFINISHED
+
+
+def too_long(path: Path, behind: int = UNFINISHED) -> bool:
+    """Whether systems do not allow a path with so many bytes behind it."""
+    *folders, name = (len(part.encode("utf-8", "surrogatepass")) for part in path.parts)
+    whole = len(str(path).encode("utf-8", "surrogatepass")) + behind
+    return max([name + behind, *folders]) > NAME_BYTES or whole > PATH_BYTES

@@ -26,6 +26,8 @@ from blocks.errors import InputError
 Values = NDArray[np.float64]
 MAX_LENGTH = 4_096
 MAX_DEPTH = 32
+SHOWN = 80
+"""Characters of a formula that messages show."""
 SAME = 8 * float(np.finfo(np.float64).eps)
 """Values that differ by this or less are equal."""
 _TOKEN = re.compile(
@@ -163,6 +165,7 @@ class _Parser:
 
     def refuse(self, what: str, expected: str) -> NoReturn:
         shown = " ".join(self.text.split())
+        shown = shown if len(shown) <= SHOWN else f"{shown[: SHOWN - 3]}..."
         raise InputError(
             f"syntax error in {shown!r}, position {self.at + 1}: {what}; expected {expected}"
         )

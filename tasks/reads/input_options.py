@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from os.path import normpath
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field
@@ -216,8 +217,9 @@ def _check_repeated(section: Section, files: Mapping[str, tuple[str, ...]]) -> N
     seen: dict[str, str] = {}
     for name, listed in files.items():
         for number, one in enumerate(listed):
-            if one in seen and one != "?":
-                what = f"file {one!r} is listed multiple times (also in {seen[one]})"
+            same = one if "://" in one else normpath(one)
+            if same in seen and one != "?":
+                what = f"file {shown(one)} is listed multiple times (also in {seen[same]})"
                 section.add(name, what, "each file once, or options.accept_duplicate_files = true",
                             at=(name, number))  # fmt: skip
-            seen.setdefault(one, name)
+            seen.setdefault(same, name)

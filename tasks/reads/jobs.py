@@ -16,6 +16,7 @@ from tasks.reads.model import ReadsOutput, ReadsParams
 from tasks.reads.parts import unsplittable
 from tasks.reads.recipes import placed_in, preset_recipe, read_recipe
 from tasks.reads.report_files import program_version
+from tasks.reads.run_files import is_taken
 from tasks.reads.samplesheet import Sample, read_samplesheet
 
 MEGABYTE = 1_000_000
@@ -162,7 +163,12 @@ def _samples(params: ReadsParams, content: Mapping[str, Any], root: str) -> tupl
     if given.samplesheet:
         with open_uri(placed_in(given.samplesheet, root)) as file:
             text = file.read().decode("utf-8", "replace")
-        return read_samplesheet(text, given.samplesheet, lambda name: _wrong(name, root))
+        return read_samplesheet(
+            text,
+            given.samplesheet,
+            lambda name: _wrong(name, root),
+            lambda name: os.path.realpath(placed_in(name, root)),
+        )
     if given.one_sample is not None:
         return (given.one_sample,)
     named = {
@@ -174,7 +180,11 @@ def _samples(params: ReadsParams, content: Mapping[str, Any], root: str) -> tupl
         what = "no samplesheet, no files, and no [input] in the configuration"
         raise InputError(f"input: {what}; expected one of them")
     prefix = str(_section(content, "output").get("prefix", "sample"))
-    return (Sample(given.sample or Path(prefix).name or "sample", named),)
+    name = given.sample or Path(prefix).name or "sample"
+    if is_taken(name):
+        what = f"sample {name!r}, from the prefix, is what a run calls a file of its own"
+        raise InputError(f"input: {what}; expected sample: with another name")
+    return (Sample(name, named),)
 
 
 def _wrong(name: str, root: str) -> str:
@@ -182,7 +192,7 @@ def _wrong(name: str, root: str) -> str:
     path = placed_in(name, root)
     if "://" in path:
         return ""
-    if not Path(path).exists():
+    if not os.path.exists(path):  # noqa: PTH110 -- pathlib raises where a name is too long
         return "no such file"
     return "" if os.access(path, os.R_OK) and not Path(path).is_dir() else "cannot be read"
 

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from tasks.parameters import Params
 from tasks.reads.presets import Preset
-from tasks.reads.samplesheet import NAME, NAME_EXPECTED, Sample
+from tasks.reads.samplesheet import Sample, name_fault
 
 SEGMENT_NAMES = ("read1", "read2", "index1", "index2")
 
@@ -35,8 +35,8 @@ class ReadsInput(Params):
         if len({len(names) for names in files.values()}) > 1:
             told = ", ".join(f"{name}: {len(names)}" for name, names in files.items())
             raise ValueError(f"numbers of files differ ({told}); expected one of each per lane")
-        if self.sample and not NAME.fullmatch(self.sample):
-            raise ValueError(f"sample: {self.sample!r}; expected {NAME_EXPECTED}")
+        if self.sample and (fault := name_fault(self.sample)):
+            raise ValueError(f"sample: {fault[0]}; expected {fault[1]}")
         return self
 
     @property
@@ -79,7 +79,11 @@ class ReadsParams(Params):
     )
     output: ReadsOutput = Field(ReadsOutput(), title="Output")
     workers: int | None = Field(
-        None, title="Workers", description="threads of each sample; empty: the cores, shared", ge=1
+        None,
+        title="Workers",
+        description="threads of each sample; empty: the cores, shared",
+        ge=1,
+        le=1024,
     )
     shard_mb: float | None = Field(
         None,
@@ -112,5 +116,9 @@ class VerifyParams(Params):
         "latest", title="Run", description="name or path of a folder of results", min_length=1
     )
     workers: int | None = Field(
-        None, title="Workers", description="threads of each sample; empty: the cores, shared", ge=1
+        None,
+        title="Workers",
+        description="threads of each sample; empty: the cores, shared",
+        ge=1,
+        le=1024,
     )

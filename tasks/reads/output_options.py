@@ -7,17 +7,20 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from tasks.parameters import Params
-from tasks.reads.name_parts import Ending
+from tasks.reads.name_parts import Ending, Place
 from tasks.reads.open_files import FailureOnDemand
 from tasks.reads.sections import Section, nearest
 
 LEVELS = {"Gzip": (0, 9), "Zstd": (1, 22)}
+MOST_THREADS = 1024
+LARGEST_BLOCK = 1 << 24
+"""Molecules; tables are made for so many, whatever a file holds."""
 
 
 class OutputOptions(Params):
     """Files of reads and reports."""
 
-    prefix: str = Field(min_length=1, description="begin of the names of all output files")
+    prefix: Place = Field(min_length=1, description="begin of the names of all output files")
     format: Literal["Fastq", "Fasta", "Bam", "None"] = Field(
         "Fastq", description="of the reads; None writes reports only"
     )
@@ -95,9 +98,11 @@ class FailureOptions(Params):
 class RunOptions(Params):
     """How a run goes about its work."""
 
-    threads: int | None = Field(None, ge=1, description="workers; empty: one for each core")
+    threads: int | None = Field(
+        None, ge=1, le=MOST_THREADS, description="workers; empty: one for each core"
+    )
     max_blocks_in_flight: int | None = Field(None, ge=1, description="most blocks in memory")
-    block_size: int = Field(6000, ge=1, description="molecules in a block")
+    block_size: int = Field(6000, ge=1, le=LARGEST_BLOCK, description="molecules in a block")
     buffer_size: int = Field(102_400, ge=1, description="accepted, and without effect")
     output_buffer_size: int = Field(1_048_576, ge=1, description="accepted, and without effect")
     accept_duplicate_files: bool = Field(False, description="the same input file several times")

@@ -6,17 +6,31 @@ after the other. Columns that are not known are left alone, so sheets of other p
 
 import csv
 import io
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from blocks.errors import InputProblems, Problem
+from blocks.errors import InputError, InputProblems, Problem
+from tasks.reads.run_files import is_taken
+from tasks.reads.sections import cut, shown
 
 SEGMENTS = {"fastq_1": "read1", "fastq_2": "read2", "index_1": "index1", "index_2": "index2"}
 """Column -> segment."""
 NEEDED = ("sample", "fastq_1")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 NAME_EXPECTED = "letters, digits, '.', '_' and '-', a letter or digit first, 100 at most"
+
+
+def name_fault(name: str) -> tuple[str, str] | None:
+    """What is wrong with a sample's name, and what was expected; its folder is called so."""
+    if not name:
+        return "empty", NAME_EXPECTED
+    if not NAME.fullmatch(name):
+        return f"{shown(name)} cannot be a file's name", NAME_EXPECTED
+    if is_taken(name):
+        return f"{name!r} is what a run calls a file of its own", "another name"
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +43,10 @@ class Sample:
 
 
 def read_samplesheet(
-    text: str, source: str, wrong: Callable[[str], str] = lambda _file: ""
+    text: str,
+    source: str,
+    wrong: Callable[[str], str] = lambda _file: "",
+    place: Callable[[str], str] = os.path.normpath,
 ) -> tuple[Sample, ...]:
     """The samples of a sheet, in the order in which they come first.
 
@@ -37,20 +54,26 @@ def read_samplesheet(
         text: The sheet; with tabs where `source` ends in `.tsv`.
         source: Name for messages.
         wrong: Says what is wrong with a file, nothing if it can be read.
+        place: The same for all spellings of a file's name.
 
     Raises:
+        InputError: It is no table.
         InputProblems: All that is wrong, each with its row (the line in the file) and column.
     """
-    sheet = _Sheet(source)
+    sheet = _Sheet(source, wrong, place)
     rows = csv.reader(
         io.StringIO(text.removeprefix("\ufeff")), delimiter="\t" if source.endswith(".tsv") else ","
     )
-    lines = [(rows.line_num, [cell.strip() for cell in row]) for row in rows]
+    try:
+        lines = [(rows.line_num, [cell.strip() for cell in row]) for row in rows]
+    except csv.Error as error:  # a cell without an end, mostly for a quote too many
+        told = f"{source}, row {rows.line_num}: {error}"
+        raise InputError(f"{told}; expected a table of short cells") from None
     lines = [(number, row) for number, row in lines if any(row)]
     if sheet.has_columns(lines):
         head = lines[0][1]
         for number, row in lines[1:]:
-            sheet.take(number, head, row, wrong)
+            sheet.take(number, head, row)
     if sheet.problems:
         raise InputProblems(sheet.problems)
     return tuple(
@@ -62,8 +85,12 @@ def read_samplesheet(
 class _Sheet:
     """What was found so far."""
 
-    def __init__(self, source: str) -> None:
+    def __init__(
+        self, source: str, wrong: Callable[[str], str], place: Callable[[str], str]
+    ) -> None:
         self.source = source
+        self._wrong = wrong
+        self._place = place
         self.problems: list[Problem] = []
         self.samples: dict[str, dict[str, list[str]]] = {}
         self._first_row: dict[str, int] = {}
@@ -89,43 +116,41 @@ class _Sheet:
             self.note("row 2", "no samples", "a row for each sample or lane")
         return not self.problems
 
-    def take(
-        self, number: int, head: list[str], row: list[str], wrong: Callable[[str], str]
-    ) -> None:
+    def take(self, number: int, head: list[str], row: list[str]) -> None:
         """Check a row and add its files to its sample."""
         if len(row) != len(head):
             self.note(f"row {number}", f"{len(row)} cells", f"{len(head)}, as in the head")
             return
         cells = dict(zip(head, row, strict=True))
         name = cells["sample"]
-        if not NAME.fullmatch(name):
-            what = f"{name!r} cannot be a file's name" if name else "empty"
-            self.note(f"row {number}, column sample", what, NAME_EXPECTED)
+        if fault := name_fault(name):
+            self.note(f"row {number}, column sample", *fault)
         if not cells["fastq_1"]:
             self.note(f"row {number}, column fastq_1", "empty", "a FASTQ file")
-        found = dict(self._files(number, cells, wrong))
+        found = dict(self._files(number, cells))
         sample = self.samples.setdefault(name, {segment: [] for segment in found})
         first = self._first_row.setdefault(name, number)
         if set(sample) != set(found):
-            what = f"{_told(found)}, but row {first} of sample {name!r} has {_told(sample)}"
+            what = f"{_told(found)}, but row {first} of sample {shown(name)} has {_told(sample)}"
             self.note(f"row {number}", what, "the same columns in all rows of a sample")
         for segment, file in found.items():
             sample.setdefault(segment, []).append(file)
 
-    def _files(
-        self, number: int, cells: Mapping[str, str], wrong: Callable[[str], str]
-    ) -> Iterator[tuple[str, str]]:
+    def _files(self, number: int, cells: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         for column, segment in SEGMENTS.items():
             file = cells.get(column, "")
             if not file:
                 continue
             place = f"row {number}, column {column}"
-            if file in self._seen:
-                what = f"{file} stands in {self._seen[file]} already"
-                self.note(place, what, "each file once")
-            elif reason := wrong(file):
-                self.note(place, f"{file}: {reason}", "a file that can be read")
-            self._seen.setdefault(file, place)
+            reason = self._wrong(file)
+            same = file if reason or "://" in file else self._place(file)
+            if same in self._seen:
+                self.note(
+                    place, f"{cut(file)} stands in {self._seen[same]} already", "each file once"
+                )
+            elif reason:
+                self.note(place, f"{cut(file)}: {reason}", "a file that can be read")
+            self._seen.setdefault(same, place)
             yield segment, file
 
 

@@ -4,7 +4,7 @@ All of a configuration is read before anything is said, so that one run tells al
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, Literal, TypeVar, get_args, get_origin
@@ -20,6 +20,9 @@ from tasks.reads.toml_places import Key, Places
 Model = TypeVar("Model", bound=BaseModel)
 LONGEST = 60
 """Characters of a value that a message shows."""
+LARGEST = 1 << 62
+"""Largest whole number that a configuration may hold, with either sign: sums of two still fit."""
+QUOTED = re.compile(rf"'([^'\n]{{{LONGEST}}})[^'\n]{{20,}}'")
 EXPECTED = {
     "greater_than": "more than {gt}",
     "greater_than_equal": "at least {ge}",
@@ -56,6 +59,8 @@ class Findings:
         known = (key[:end] for end in range(len(key), 0, -1) if key[:end] in self.places)
         line = self.places.get(next(known, ()))
         where = f"{self.file}:{line}" if line else self.file
+        label = ", ".join(cut(part) for part in label.split(", "))
+        what = QUOTED.sub(r"'\1...'", what)
         self.problems.append(Problem(f"{where}: {label}" if label else where, what, expected))
 
     def in_order(self) -> list[Problem]:
@@ -102,6 +107,7 @@ class Section:
     def read(self, model: type[Model]) -> Model | None:
         """The section as a model; None where something is wrong, which is noted."""
         known = len(self.findings.problems)
+        self._check_size()
         fields = fields_of(model)
         names = self.written(list(fields))
         content = {
@@ -115,6 +121,13 @@ class Section:
                 self._note(found, names, list(fields))
             return None
         return read if len(self.findings.problems) == known else None
+
+    def _check_size(self) -> None:
+        """Note numbers that arrays cannot hold."""
+        for name, value in self.given.items():
+            for one in leaves(value):
+                if isinstance(one, int) and abs(one) > LARGEST:
+                    self.add(name, shown(one), f"a number up to {LARGEST}")
 
     def _note(self, found: Any, names: Mapping[str, str], fields: Sequence[str]) -> None:  # noqa: ANN401 -- pydantic's
         location = tuple(part for part in found["loc"] if isinstance(part, int | str))
@@ -150,7 +163,11 @@ def hint(name: str, known: Iterable[str]) -> str:
 
 def shown(value: object) -> str:
     """A value as it may stand in one line of a message."""
-    text = str(value).lower() if isinstance(value, bool) else repr(value)
+    return cut(str(value).lower() if isinstance(value, bool) else repr(value))
+
+
+def cut(text: str) -> str:
+    """A text that somebody wrote, short enough for a message."""
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
 
 
@@ -171,6 +188,17 @@ def worded(found: Mapping[str, Any], fields: Sequence[str]) -> tuple[str, str]:
         written = WRITTEN.get(type(given), "something else")
         return f"wrong type: {shown(given)} is {written}", TYPES[base]
     return shown(given), str(found["msg"])
+
+
+def leaves(value: object) -> Iterator[object]:
+    """What stands in a value that may be a list or a table of others."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        for one in value:
+            yield from leaves(one)
+    else:
+        yield value
 
 
 def adapted(annotation: Any, value: Any) -> Any:  # noqa: ANN401 -- any type, any value

@@ -1,14 +1,22 @@
 """What only shows when all sections of a configuration are seen together."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.reads.file_names import read_outputs, report_paths
+from tasks.reads.file_names import (
+    NAME_BYTES,
+    UNFINISHED,
+    bytes_behind,
+    read_outputs,
+    report_paths,
+    too_long,
+)
 from tasks.reads.input_options import Input
 from tasks.reads.output_options import OutputOptions, RunOptions
-from tasks.reads.sections import Findings
+from tasks.reads.sections import Findings, shown
 from tasks.reads.step_checks import Steps
+from tasks.reads.toml_places import Key
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +51,15 @@ class Whole:
         """Note files without a name of their own."""
         if self.input is None or self.output is None or self.steps is None:
             return
-        names = dict.fromkeys(report_paths(self.output, self.folder).values(), "the report")
+        reports = report_paths(self.output, self.folder).values()
+        names = dict.fromkeys(reports, "the report")
+        prefix: Key = (self.written["output"], "prefix")
+        written = [(prefix, path, UNFINISHED) for path in reports]
         segments, streams = self.input.segments, self.steps.streams
         for series in read_outputs(self.output, segments, streams, self.folder):
             for stem in series.stems.values():
                 path = stem.with_name(stem.name + series.suffix)
+                written.append((prefix, path, bytes_behind(series)))
                 if path in names:
                     what = f"two files are called {path.name}"
                     expected = "names that differ: of streams, or by ix_separator"
@@ -58,6 +70,19 @@ class Whole:
                 what = f"is written by {names[path]} already"
                 self.findings.add(key, path.name, what, "another infix")
             names[path] = "another step"
+            written.append((key, path, UNFINISHED))
+        self._check_lengths(written)
+
+    def _check_lengths(self, written: Sequence[tuple[Key, Path, int]]) -> None:
+        """Note names that no file can have; of each place in the configuration the first one."""
+        noted: set[Key] = set()
+        for key, path, behind in written:
+            if key not in noted and too_long(path, behind):
+                noted.add(key)
+                what = f"the name of a file is too long: {shown(path.name)}"
+                most = NAME_BYTES - behind
+                expected = f"{most} bytes at most: a shorter prefix, infix or barcode's name"
+                self.findings.add(key, "output files", what, expected)
 
     def check_purpose(self) -> None:
         """Note runs that write nothing, and reports without files or files without reports."""

@@ -34,7 +34,8 @@ class StageError(SeqloomError):
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"step {self.stage} failed on molecules {self.first} to {self.last}: {self.reason}"
+        what = self.stage if self.stage[:1].isalpha() else f"step {self.stage}"  # has no label
+        return f"{what} failed on molecules {self.first} to {self.last}: {self.reason}"
 
 
 @dataclass(slots=True)

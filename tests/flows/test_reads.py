@@ -16,6 +16,7 @@ from blocks.errors import InputError, SeqloomError
 from blocks.settings import settings
 from flows.reads import plan, process, verify
 from tasks.reads.model import ReadsParams, VerifyParams
+from tasks.reads.run_files import TAKEN
 from tests.flows.slow_reads import STEPS, done_small, fastq, slow, under_way, until
 
 pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("prefect_server")]
@@ -62,6 +63,8 @@ def test_a_run_leaves_a_whole_folder_and_sums_add_up(sheet):
     page = (folder / "report.html").read_text()
     assert "Quality by cycle" in page
     assert 'href="a/a_read1.fq.gz"' in page
+    assert '<a href="b/b.html">b</a>' in page
+    assert page.index("Configuration</h2>") < page.index("Time of each step</h2>")
     assert (folder / "multiqc" / "reads_mqc.tsv").read_text().startswith("# id: seqloom_reads")
 
 
@@ -197,6 +200,7 @@ def test_a_sample_that_fails_is_named_and_leaves_the_others_alone(sheet, damage,
     assert (folder / "a" / "a_read1.fq.gz").exists()
     assert not (folder / "b").exists()
     assert pd.read_csv(folder / "failed.csv")["sample"].tolist() == ["b"]
+    assert {path.name for path in folder.iterdir()} == {"a", *TAKEN} - {"latest"}
     assert not list(Path(settings().results, "reads", ".samples").glob("b-*/*.incomplete"))
 
 

@@ -278,3 +278,52 @@ three
 def test_lines_of_yaml_and_json() -> None:
     assert yaml_places("a:\n  - 1\n  - b: 2\n")["a", 1, "b"] == 3
     assert yaml_places('{\n"a": [1,\n 2]}')["a", 1] == 3
+
+
+@pytest.mark.parametrize(
+    ("more", "most"),
+    [
+        ("", 255 - len("_read1.fq.incomplete")),
+        ("output_hash_compressed = true", 255 - len("_read1.fq.uncompressed.sha256.incomplete")),
+        ("chunksize = 5", 255 - len("_read1.fq.1234567890.incomplete")),
+        ("report_timing = true", 255 - len("_timing.json.incomplete")),
+    ],
+)
+def test_names_that_are_too_long_for_a_file_are_refused_with_their_line(more, most):
+    text = "[input]\nread1 = 'a.fq'\n[output]\nprefix = '{}'\n" + more
+
+    read(text.format("a" * most))
+    with pytest.raises(InputError) as caught:
+        read(text.format("a" * (most + 1)))
+
+    assert str(caught.value).startswith(
+        f"config.toml:4: output files: the name of a file is too long: '{56 * 'a'}...; expected"
+    )
+
+
+@pytest.mark.parametrize("prefix", [f"{256 * 'a'}/b", 2_100 * "a/" + "b"])
+def test_folders_and_paths_that_are_too_long_are_refused(prefix):
+    with pytest.raises(InputError, match="output files: the name of a file is too long: "):
+        read(f"[input]\nread1 = 'a.fq'\n[output]\nprefix = '{prefix}'\n")
+
+
+def test_names_of_barcodes_count_for_the_length_of_names():
+    text = (
+        "[input]\nread1 = 'a.fq'\n[barcodes.plate]\nACGT = '%s'\n[output]\nprefix = 'out'\n"
+        "[[step]]\naction = 'ExtractRegion'\nsource = 'read1'\nstart = 0\nlen = 4\n"
+        "anchor = 'start'\nout_label = 'code'\n"
+        "[[step]]\naction = 'Demultiplex'\nin_label = 'code'\nbarcodes = 'plate'\n"
+        "output_unmatched = true\n"
+    )
+    read(text % "well1")
+    with pytest.raises(InputError, match="the name of a file is too long: 'out_wwww"):
+        read(text % ("w" * 240))
+
+
+def test_what_messages_quote_is_short():
+    text = "[input]\nread1 = ['{0}', '{0}']\n[output]\nprefix = 'out'\n{1} = 1\n"
+
+    with pytest.raises(InputError) as caught:
+        read(text.format("a" * 9_000, "b" * 9_000))
+
+    assert [len(line) < 400 for line in str(caught.value).split("\n")] == [True, True]

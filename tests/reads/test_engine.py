@@ -264,6 +264,12 @@ def test_a_mistake_in_a_stage_is_told_with_stage_and_molecules(tmp_path: Path) -
     assert str(pickle.loads(pickle.dumps(raised.value))) == str(raised.value)
 
 
+def test_a_stage_with_a_label_is_called_by_it() -> None:
+    error = StageError("step 1 (CutStart)", 1, 500, "OverflowError")
+
+    assert str(error) == "step 1 (CutStart) failed on molecules 1 to 500: OverflowError"
+
+
 def test_a_wrong_read_is_told_with_file_and_record(tmp_path: Path) -> None:
     class Complain(Stage):
         def run(self, block: Block, account: Any) -> Block:

@@ -46,6 +46,7 @@ def one(**given) -> SampleJob:
         ({"input": {"read2": ["x"]}}, "read1: no files"),
         ({"input": {"read1": ["x", "y"], "read2": ["z"]}}, r"\(read1: 2, read2: 1\)"),
         ({"input": {"read1": ["x"], "sample": "../x"}}, "sample: '../x'"),
+        ({"input": {"read1": ["x"], "sample": "Multiqc"}}, "sample: 'Multiqc' is what a run"),
         ({"workers": 0}, "greater than or equal to 1"),
     ],
 )
@@ -62,6 +63,30 @@ def test_a_sheet_gives_a_job_for_each_sample():
         ("b", ["read1"]),
     ]
     assert jobs[0].configured(Path("out")).output.prefix == "a"
+
+
+@pytest.mark.parametrize("other", ["./a_1.fq", "link.fq", "{place}/a_1.fq"])
+def test_one_file_as_two_lanes_is_noticed_however_it_is_spelt(place, other):
+    (place / "link.fq").symlink_to(place / "a_1.fq")
+    other = other.format(place=place)
+    (place / "sheet.csv").write_text(f"sample,fastq_1\na,a_1.fq\na,{other}\n")
+
+    with pytest.raises(InputProblems, match=r"row 3, column fastq_1: .* stands in row 2, column"):
+        jobs_of(params(input={"samplesheet": "sheet.csv"}))
+
+
+def test_a_name_for_a_file_that_no_system_has_is_told_with_its_row(place):
+    (place / "sheet.csv").write_text(f"sample,fastq_1\na,{9_000 * 'x'}\n")
+
+    with pytest.raises(InputProblems, match=r"row 2, column fastq_1: x+\.\.\.: no such file"):
+        jobs_of(params(input={"samplesheet": "sheet.csv"}))
+
+
+def test_a_prefix_that_is_no_name_for_a_sample_is_refused(place):
+    (place / "c.toml").write_text("[input]\nread1 = 'a_1.fq'\n[output]\nprefix = 'latest'\n")
+
+    with pytest.raises(InputError, match="sample 'latest', from the prefix, is what a run calls"):
+        jobs_of(params(input={}, steps=[], configuration="c.toml"))
 
 
 def test_a_preset_does_what_fits_each_sample():

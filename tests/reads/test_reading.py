@@ -110,8 +110,20 @@ def test_a_file_is_inflated_by_what_it_holds_not_by_its_name(packed, tmp_path: P
         (b"@a\n\n+\n\n@b\nA\n+\nI\n", [("a", "", ""), ("b", "A", "I")]),
         (b"@a\nA\n+\n@\n@b\nC\n+\n@\n", [("a", "A", "@"), ("b", "C", "@")]),
         (b"@a\nAC\n+\n@\x7e\n", [("a", "AC", "@~")]),
+        (b"@a\tb c~ and more\nA\n+\nI\n", [("a\tb c~ and more", "A", "I")]),
+        (b"@\xff~\xc3\xa4~ 0\nA\n+\nI\n", [("\xff~\xc3\xa4~ 0", "A", "I")]),
     ],
-    ids=["crlf", "no end", "crlf no end", "blank end", "empty reads", "quality @", "tilde"],
+    ids=[
+        "crlf",
+        "no end",
+        "crlf no end",
+        "blank end",
+        "empty reads",
+        "quality @",
+        "tilde",
+        "tab in name",
+        "umlaut in name",
+    ],
 )
 def test_valid_files_are_read(text: bytes, expected: list[Read], tmp_path: Path) -> None:
     assert read(write(tmp_path / "x.fq", text))["read1"] == expected
@@ -128,6 +140,10 @@ GOOD = b"@ok\nACGT\n+\nIIII\n"
         (GOOD + b"b\nA\n+\nI\n", "record 2 (line 5): expected '@' at the begin of a record, found 'b'"),
         (GOOD + b"\n" + GOOD, "record 2 (line 5): expected '@' at the begin of a record, found ''"),
         (GOOD + b"@\nA\n+\nI\n", "record 2 (line 5): empty name"),
+        (GOOD + b"@b\0c\nA\n+\nI\n", "record 2 (line 5): control character in read named 'b\\x00c': byte 0 at position 2; expected letters that can be printed"),
+        (GOOD + b"@b\x1b[1m\nA\n+\nI\n", "record 2 (line 5): control character in read named 'b\\x1b[1m': byte 27"),
+        (GOOD + b"@reads and more\x7f\nA\n+\nI\n", "record 2 (line 5): control character in read named 'reads and more\\x7f': byte 127 at position 15"),
+        (GOOD + b"@b\rc\nA\n+\nI\n", "record 2 (line 5): control character in read named 'b\\rc': byte 13"),
         (GOOD + b"@b\nA C\n+\nIII\n", "record 2 (line 6): invalid base in read named 'b': byte 32 at position 2"),
         (GOOD + b"@b\nACG\n-\nIII\n", "record 2 (line 7): expected '+' after the sequence"),
         (GOOD + b"@b\nAC\nG\n+\nIII\n", "record 2 (line 7): expected '+' after the sequence"),
@@ -406,3 +422,16 @@ def test_the_place_of_a_read_names_its_file(tmp_path: Path) -> None:
     assert sum(len(block) for block in reader) == 3
     assert reader.place("read1", 2) == f"{two}: record 2"
     reader.close()
+
+
+def test_control_characters_in_names_are_refused_in_every_format(tmp_path: Path) -> None:
+    options = ReadOptions(fake_quality=66, mapped=True, unmapped=True)
+    fasta, packed = (
+        b">a\nAC\n>b\0\nAC\n",
+        bam([("a\tb", "AC", [3, 3], -1), ("b\x1b", "A", [3], -1)]),
+    )
+
+    with pytest.raises(InputError, match=r"x\.fa: record 2: control character in the name"):
+        read(write(tmp_path / "x.fa", fasta), options=options)
+    with pytest.raises(InputError, match=r"x\.bam: record 2: a control character in the name"):
+        read(write(tmp_path / "x.bam", packed), options=options)

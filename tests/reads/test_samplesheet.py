@@ -2,7 +2,8 @@
 
 import pytest
 
-from blocks.errors import InputProblems
+from blocks.errors import InputError, InputProblems
+from tasks.reads.run_files import TAKEN
 from tasks.reads.samplesheet import Sample, read_samplesheet
 
 
@@ -70,5 +71,38 @@ def test_a_sheet_without_rows_or_columns_is_refused(sheet, message):
     assert told(sheet)[0].startswith(f"sheet.csv, {message}")
 
 
-def test_names_that_leave_the_folder_are_refused():
-    assert "cannot be a file's name" in told("sample,fastq_1\n../a,x\n")[0]
+@pytest.mark.parametrize("name", ["../a", ".hidden", "a/b", "a" * 101])
+def test_names_that_leave_the_folder_or_hide_in_it_are_refused(name):
+    assert "cannot be a file's name" in told(f"sample,fastq_1\n{name},x\n")[0]
+
+
+@pytest.mark.parametrize(
+    "name", [*sorted(TAKEN), "Report.HTML", "run.json", "MULTIQC", "Latest", "FAILED.csv"]
+)
+def test_names_of_what_a_run_writes_beside_its_samples_are_refused(name):
+    assert told(f"sample,fastq_1\na,x\n{name},y\n") == [
+        f"sheet.csv, row 3, column sample: {name!r} is what a run calls a file of its own; expected"
+        " another name"
+    ]
+
+
+def test_a_cell_without_an_end_is_one_line():
+    with pytest.raises(InputError) as caught:
+        read_samplesheet(f"sample,fastq_1\na,{200_000 * 'x'}\n", "sheet.csv")
+
+    assert str(caught.value) == (
+        "sheet.csv, row 2: field larger than field limit (131072); expected a table of short cells"
+    )
+
+
+def test_long_cells_are_shown_shortened():
+    sheet = f"sample,fastq_1\n{100_000 * 'a'},{100_000 * 'x'}\n"
+
+    assert max(map(len, told(sheet, wrong=lambda _: "no such file"))) < 250
+
+
+def test_a_file_spelt_in_two_ways_is_the_same_file():
+    assert told("sample,fastq_1\na,x.fq\na,./x.fq\n") == [
+        "sheet.csv, row 3, column fastq_1: ./x.fq stands in row 2, column fastq_1 already; expected"
+        " each file once"
+    ]

@@ -6,12 +6,12 @@ import numpy as np
 
 from tasks.reads.block import Bytes, Integers
 from tasks.reads.kernels.jit import inlined, kernel
-from tasks.reads.kernels.words import copy_bytes, find_byte
+from tasks.reads.kernels.words import copy_bytes, find_byte, has_control
 
 FIXED = 36
 """Bytes of a record in front of its name, with the field that tells its size."""
 LARGEST = 1 << 30
-FINE, MORE, BROKEN = 0, 1, 2
+FINE, MORE, BROKEN, BAD_NAME = range(4)
 NO_QUALITY = 255
 LOWEST_QUALITY = 33
 HIGHEST_SCORE = 93
@@ -65,6 +65,8 @@ def parse_bam(
             return count, place, BROKEN, seen
         if place + 4 + size > end:
             return count, place, MORE, seen
+        if has_control(buffer, name, int(name_size - 1)):
+            return count, place, BAD_NAME, seen
         lies = _int32(buffer, place + 4) >= 0
         seen += 1
         if (lies and mapped) or (not lies and unmapped):

@@ -10,14 +10,14 @@ import numpy as np
 
 from tasks.reads.block import Bytes, Integers
 from tasks.reads.kernels.jit import inlined, kernel
-from tasks.reads.kernels.words import copy_bytes, find_byte, load64, low_bits
+from tasks.reads.kernels.words import copy_bytes, find_byte, has_control, load64, low_bits
 
 Columns = np.ndarray[tuple[int, int], np.dtype[np.int64]]
 """One row for each record: start and length of the name, of the sequence, start of the quality."""
 
 PADDING = 64
 NAME, NAME_LENGTH, SEQUENCE, LENGTH, QUALITY = range(5)
-FINE, MORE, NO_AT, NO_PLUS, LENGTHS, CUT_OFF, NO_NAME, BAD_BASE, BAD_QUALITY = range(9)
+FINE, MORE, NO_AT, NO_PLUS, LENGTHS, CUT_OFF, NO_NAME, BAD_BASE, BAD_QUALITY, BAD_NAME = range(10)
 """How parsing ended; `MORE`: the last record is not whole yet."""
 
 NEWLINE, RETURN, AT, PLUS, GREATER = 10, 13, 64, 43, 62
@@ -117,6 +117,8 @@ def parse_fastq(  # noqa: C901, PLR0912 -- one pass, one branch for each way to 
             return count, place, LENGTHS
         if name_length == 0:
             return count, place, NO_NAME
+        if has_control(buffer, place + 1, name_length):
+            return count, place, BAD_NAME
         if not _is_printable(buffer, first + 1, length):
             return count, place, BAD_BASE
         if not _is_printable(buffer, third + 1, length):
@@ -163,6 +165,8 @@ def parse_fasta(  # noqa: C901, PLR0912 -- as above
         name_length = _without_return(buffer, place + 1, first)
         if name_length == 0:
             return count, place, NO_NAME
+        if has_control(buffer, place + 1, name_length):
+            return count, place, BAD_NAME
         length = 0
         for source in range(first + 1, stop):
             letter = buffer[source]

@@ -10,6 +10,10 @@ from tasks.reads.block import Bytes
 from tasks.reads.kernels.jit import compiled_or, inlined
 
 ALL = np.uint64(0xFFFF_FFFF_FFFF_FFFF)
+ONES = np.uint64(0x0101_0101_0101_0101)
+SPACES = np.uint64(0x2020_2020_2020_2020)
+TOPS = np.uint64(0x8080_8080_8080_8080)
+TAB, SPACE, DELETE = 9, 32, 127
 
 
 def _load64_plain(buffer: Bytes, offset: int) -> np.uint64:
@@ -65,3 +69,28 @@ def low_bits(count: int) -> np.uint64:
     if count >= 64:  # noqa: PLR2004 -- bits of a word
         return ALL
     return (np.uint64(1) << np.uint64(count)) - np.uint64(1)
+
+
+@inlined
+def has_control(buffer: Bytes, start: int, length: int) -> bool:
+    """Whether a control character other than TAB is among these; 8 bytes must lie behind them.
+
+    Eight at a time it is seen whether there may be any: a TAB counts, and so does what follows
+    upon bytes of other letters than ASCII. Only then each byte is looked at.
+    """
+    faults = np.uint64(0)
+    whole = length >> 3
+    for word in range(whole):
+        value = load64(buffer, start + 8 * word)
+        faults |= ((value - SPACES) | (value + ONES)) & ~value
+    rest = length - 8 * whole
+    if rest > 0:
+        value = load64(buffer, start + 8 * whole)
+        faults |= ((value - SPACES) | (value + ONES)) & ~value & low_bits(8 * rest)
+    if (faults & TOPS) == np.uint64(0):
+        return False
+    for place in range(start, start + length):
+        letter = buffer[place]
+        if letter == DELETE or (letter < SPACE and letter != TAB):
+            return True
+    return False

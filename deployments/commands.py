@@ -1,0 +1,239 @@
+"""`seqloom`: what Prefect's own command line does not do.
+
+    seqloom plan design params.yaml     check parameters, print what a run would do
+    seqloom run design params.yaml      run a pipeline in this process
+    seqloom parameters design p.yaml    the same file for `prefect deployment run --params -`
+    seqloom runs                        list runs; `runs show RUN`, `runs compare RUN RUN`
+    seqloom reads process cfg.toml      FASTQ processing; `seqloom reads --help` for the rest
+    seqloom domains status BATCH        how far a batch of proteins is; `domains failed BATCH`
+    seqloom doctor                      what is installed, what is missing, how to mend it
+
+Exit status: 0 done, 1 something failed, 2 wrong input or parameters, 3 done but items failed.
+Prefect is imported only by the commands that need it: `--help` answers at once.
+"""
+
+import json
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import App, CycloptsError, Parameter
+from cyclopts.exceptions import UnusedCliTokensError
+from cyclopts.validators import Number
+
+from blocks.errors import InputError, InputProblems, SeqloomError
+from deployments.domains_cli import domains_app
+from deployments.reads_cli import reads_app
+from deployments.surroundings import prepare_environment
+from deployments.telling import put, tell
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from pydantic import BaseModel
+
+FAILED, WRONG_INPUT, ITEMS_FAILED = 1, 2, 3
+
+app = App(
+    name="seqloom",
+    help="Sequence pipelines on Prefect.",
+    help_format="plaintext",
+    version=partial(version, "seqloom"),
+)
+runs_app = App(name="runs", help="Runs of all pipelines, from the ledger.")
+app.command(runs_app)
+app.command(reads_app)
+app.command(domains_app)
+
+AsJson = Annotated[
+    bool,
+    Parameter(name="--json", negative="", help="print JSON for programs", show_default=False),
+]
+Pipeline = Annotated[str, Parameter(help="its name, e.g. design")]
+RunKey = Annotated[str, Parameter(help="id of a run, the beginning of one, or its name")]
+State = Literal["running", "completed", "failed", "cancelled", "crashed"]
+Limit = Annotated[int, Parameter(validator=Number(gte=1), help="most runs listed")]
+ParameterFile = Annotated[
+    Path,
+    Parameter(help="file in YAML or JSON; - for standard input", allow_leading_hyphen=True),
+]
+
+
+@app.command
+def plan(pipeline: Pipeline, parameters: ParameterFile, /, *, as_json: AsJson = False) -> int:
+    """Check parameters and print the execution plan; nothing is predicted, nothing is paid."""
+    module, params = _asked_for(pipeline, parameters)
+    text, frame = module.plan(params)
+    if as_json:
+        put(json.dumps({"plan": frame.to_dict("records")}, indent=2))
+    else:
+        put(f"{text}\n\n{frame.to_string(index=False)}")
+    return 0
+
+
+@app.command
+def run(pipeline: Pipeline, parameters: ParameterFile, /, *, as_json: AsJson = False) -> int:
+    """Run a pipeline in this process; the run is recorded like any other."""
+    module, params = _asked_for(pipeline, parameters)
+    _announce_server()
+    result = getattr(module, pipeline)(params)
+    content = result.model_dump(mode="json")
+    if as_json:
+        put(json.dumps(content, indent=2))
+    elif content.get("plan"):
+        put(_table(content["plan"]))
+    else:
+        shown = {name: value for name, value in content.items() if isinstance(value, str | int)}
+        put("\n".join(f"{name:<10} {value}" for name, value in shown.items() if value != ""))
+    return ITEMS_FAILED if content.get("failed") or content.get("refused") else 0
+
+
+@app.command(name="parameters")
+def checked_parameters(pipeline: Pipeline, parameters: ParameterFile, /) -> int:
+    """Check parameters and print them as `prefect deployment run --params -` takes them."""
+    _, params = _asked_for(pipeline, parameters)
+    put(json.dumps({"params": params.model_dump(mode="json", exclude_unset=True)}, indent=2))
+    return 0
+
+
+@runs_app.default
+def runs(
+    *,
+    pipeline: Annotated[str | None, Parameter(help="only runs of this one")] = None,
+    status: Annotated[State | None, Parameter(help="only runs in this state")] = None,
+    limit: Limit = 20,
+    as_json: AsJson = False,
+) -> int:
+    """List runs, the newest first."""
+    from blocks import ledger
+    from deployments.listing import runs_text
+
+    prepare_environment()
+    ledger.reconcile()
+    found = ledger.runs(pipeline=pipeline, status=status, limit=limit)
+    put(_json([one.model_dump(mode="json") for one in found]) if as_json else runs_text(found))
+    return 0
+
+
+@runs_app.command
+def show(run: RunKey, /, *, as_json: AsJson = False) -> int:
+    """Show one run: parameters, counts, timing of each stage."""
+    from blocks import ledger
+    from deployments.listing import run_text
+
+    prepare_environment()
+    ledger.reconcile()
+    found = ledger.run(run)
+    put(_json(found.model_dump(mode="json")) if as_json else run_text(found))
+    return 0
+
+
+@runs_app.command
+def compare(old: RunKey, new: RunKey, /, *, as_json: AsJson = False) -> int:
+    """Show what differs between two runs: parameters, versions, digests, counts, times."""
+    from blocks import ledger
+    from deployments.listing import compared_text
+
+    prepare_environment()
+    found = ledger.compare(old, new)
+    put(_json(found.model_dump(mode="json")) if as_json else compared_text(found))
+    return 0
+
+
+@app.command
+def doctor(*, as_json: AsJson = False) -> int:
+    """Check programs, storage, database and server, and say how to mend what is wrong."""
+    from deployments.doctor import checks, checks_json, format_checks, healthy
+
+    prepare_environment()
+    found = checks()
+    put(checks_json(found) if as_json else format_checks(found))
+    return 0 if healthy(found) else FAILED
+
+
+def _announce_server() -> None:
+    """Say what takes time where no server runs: Prefect starts one for this process."""
+    from prefect.settings import get_current_settings
+
+    if get_current_settings().api.url is None:
+        tell("starting a temporary Prefect server; `make serve` keeps one running ...")
+
+
+def _table(rows: list[dict[str, str]]) -> str:
+    widths = {name: max(len(name), *(len(row[name]) for row in rows)) for name in rows[0]}
+    lines = [{name: name for name in widths}, *rows]
+    return "\n".join("  ".join(line[n].ljust(widths[n]) for n in widths).rstrip() for line in lines)
+
+
+def _json(content: object) -> str:
+    return json.dumps(content, indent=2, default=str)
+
+
+def _asked_for(name: str, path: Path) -> "tuple[ModuleType, BaseModel]":
+    """A pipeline's module and its parameters, checked; Prefect is imported once both are there."""
+    from importlib import import_module
+
+    from deployments.parameter_files import read_parameters
+
+    _check_pipeline(name)
+    content = read_parameters(path)
+    prepare_environment()
+    module = import_module(f"flows.{name}")
+    return module, _validated(module, name, str(path), content)
+
+
+def _check_pipeline(name: str) -> None:
+    import flows
+    from tasks.dag import closest
+
+    folder = Path(next(iter(flows.__path__)))
+    known = sorted(path.stem for path in folder.glob("*.py") if path.stem != "__init__")
+    if name not in known:
+        raise InputError(f"pipeline {name!r}: not known; expected {closest(name, known)}")
+
+
+def _validated(
+    module: "ModuleType", name: str, source: str, content: dict[str, Any]
+) -> "BaseModel":
+    """The parameters as the pipeline's model; every place that does not fit is told."""
+    from typing import get_type_hints
+
+    from pydantic import ValidationError
+
+    from deployments.wording import problems
+
+    model: type[BaseModel] = get_type_hints(getattr(module, name).fn)["params"]
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        found = problems(source, error, model, content)
+    raise InputProblems(found)
+
+
+def run_command(arguments: list[str] | None = None) -> int:
+    """Run one command; the exit status is told at the head of this module."""
+    try:
+        done = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+        return int(done or 0)
+    except InputError as error:
+        tell(str(error))
+        return WRONG_INPUT
+    except SeqloomError as error:
+        tell(str(error))
+        return FAILED
+    except OSError as error:  # a place or service outside: its own words say more than a traceback
+        tell(" ".join(str(error).split()))
+        return FAILED
+    except CycloptsError as error:
+        tell(f"{_usage(error)}; see `seqloom --help`")
+        return WRONG_INPUT
+
+
+def _usage(error: CycloptsError) -> str:
+    """What is wrong with the command line."""
+    match error:
+        case UnusedCliTokensError(unused_tokens=tokens):
+            return f"{' '.join(tokens or [])}: not understood; expected nothing more"
+        case _:
+            return " ".join(str(error).split()).rstrip(".")

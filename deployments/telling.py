@@ -1,0 +1,67 @@
+"""What commands print: results to standard output, everything else to standard error.
+
+Telling something never changes what came of the work: where standard error takes nothing, it is
+left out; a pipe whose reader has had enough ends the output, and is no failure.
+"""
+
+import os
+import sys
+from typing import TextIO
+
+from blocks.errors import InputError
+
+
+def put(text: str) -> None:
+    """Print a result, at once.
+
+    Raises:
+        InputError: There is no standard output.
+        OSError: It takes no more, as on a full disk.
+    """
+    if sys.stdout is None:
+        raise InputError("standard output: is closed; expected it to be open")
+    try:
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _discard(sys.stdout)
+    except OSError:
+        _discard(sys.stdout)  # else the interpreter complains once more at its end
+        raise
+
+
+def settle(*, told: bool) -> bool:
+    """Whether standard output took all that was printed; whose reader has had enough, did.
+
+    Args:
+        told: Why the command failed is said already.
+    """
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        _discard(sys.stdout)
+    except OSError as error:
+        _discard(sys.stdout)
+        if not told:
+            tell(f"standard output: {error.strerror}")
+        return False
+    return True
+
+
+def tell(text: str) -> None:
+    """Say something about the work, beside its results; standard output may be full of reads."""
+    if sys.stderr is None:
+        return
+    try:
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
+    except OSError:
+        _discard(sys.stderr)
+
+
+def _discard(stream: TextIO) -> None:
+    """Let what is still in a stream's buffer, and what will be, go nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
