@@ -6,9 +6,12 @@ export PREFECT_HOME ?= $(CURDIR)/.seqloom/prefect
 export PREFECT_SERVER_ANALYTICS_ENABLED ?= false
 export DO_NOT_TRACK ?= 1
 
-.PHONY: help demo serve deploy check test test-fast doctor clean
+.PHONY: help setup demo serve deploy check test test-fast doctor clean
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+setup: .venv/ready ## everything that the commands need, inside this folder: a few minutes, once
+	@echo "Ready. Next: make demo, or .venv/bin/seqloom --help; make doctor names what else may be useful."
 
 demo: .venv/ready ## redesign a myoglobin: server, worker, deployment, run, page
 	@$(PYTHON) -m deployments.demo

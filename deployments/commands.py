@@ -103,6 +103,7 @@ def plan(pipeline: Name, parameters: ParameterFile, /, *, as_json: AsJson = Fals
 def run(pipeline: Name, parameters: ParameterFile, /, *, as_json: AsJson = False) -> int:
     """Run a pipeline in this process; the run is recorded like any other."""
     asked, params = _asked_for(pipeline, parameters)
+    _announce_server()
     result: Any = asked.flow(params)
     content = result.model_dump(mode="json")
     if as_json:
@@ -176,6 +177,14 @@ def doctor(*, as_json: AsJson = False) -> int:
     found = checks()
     put(checks_json(found) if as_json else format_checks(found))
     return 0 if healthy(found) else FAILED
+
+
+def _announce_server() -> None:
+    """Say what takes time where no server runs: Prefect starts one for this process."""
+    from prefect.settings import get_current_settings
+
+    if get_current_settings().api.url is None:
+        tell("starting a temporary Prefect server; `make serve` keeps one running ...")
 
 
 def _table(rows: list[dict[str, str]]) -> str:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from tasks.reads.processing import Processed
 
 FAILED = 1
+NAMED = 6
+"""Files that a run names when it is done; more are only counted."""
 
 reads_app = App(name="reads", help="FASTQ processing: check, run and verify configurations.")
 
@@ -167,14 +169,18 @@ def _alone(configuration: "Configuration", *, measured: bool) -> Iterator[None]:
 
 def _summary(done: "Processed") -> str:
     parts = [f"{done.molecules_in} molecules in", f"{done.molecules_out} out"]
-    return f"{', '.join(parts)}, {done.seconds:.1f} s, {len(done.files)} files"
+    names = ": " + ", ".join(map(str, done.files)) if 0 < len(done.files) <= NAMED else ""
+    return f"{', '.join(parts)}, {done.seconds:.1f} s, {len(done.files)} files{names}"
 
 
 def _check_streams(configuration: "Configuration") -> None:
     """Whether the standard streams are there that a run reads or writes."""
-    from tasks.reads.input_options import STDIN
+    from tasks.reads.decompression import STANDARD_INPUT
 
     if configuration.output.stdout and sys.stdout is None:
         raise InputError("standard output: is closed; expected it to be open: stdout = true")
-    if STDIN in configuration.input.every_file() and sys.stdin is None:
-        raise InputError(f"standard input: is closed; expected it to be open: {STDIN} is an input")
+    read = [one for one in configuration.input.every_file() if one in STANDARD_INPUT]
+    if read and sys.stdin is None:
+        raise InputError(
+            f"standard input: is closed; expected it to be open: {read[0]} is an input"
+        )

@@ -35,6 +35,15 @@ packages() {
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
 }
 
+# Say every ten seconds that something still goes on, until the script ends.
+sign_of_life() {
+    seconds=0
+    while sleep 10 >/dev/null 2>&1; do
+        seconds=$((seconds + 10))
+        say "    still at it, $seconds s"
+    done
+}
+
 find_uv() {
     if command -v uv >/dev/null 2>&1; then
         command -v uv
@@ -55,8 +64,14 @@ find_uv() {
 
 case "${1:-}" in
 python)
+    sign_of_life &
+    life=$!
+    trap 'kill "$life" 2>/dev/null || :' EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
     uv=$(find_uv)
-    say "Installing Python packages from uv.lock into .venv"
+    count=$(grep -c '^\[\[package\]\]' uv.lock)
+    say "Installing Python packages into .venv: at most $count, of uv.lock; minutes where the network is slow"
     "$uv" sync --locked --all-extras --quiet
     say "Compiling what reads are processed with, once: some 20 s"
     .venv/bin/seqloom reads warmup >/dev/null

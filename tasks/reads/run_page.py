@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
 from tasks.reads.outcome import SampleResult
+from tasks.reads.run_files import FAILED, INFO, SAMPLES
 from tasks.report.curves import COLOURS, curves
 from tasks.report.heat_map import heat_map
 from tasks.report.number_text import counted
@@ -55,10 +57,10 @@ def reads_page(run: RunPage) -> str:
         )
     sections += [
         Section("Files", "files", _files(run.files)),
-        Section("Steps", "steps", _steps(run.done)),
         Section(
             "Configuration", "configuration", Markup("<pre>{}</pre>").format(run.configuration)
         ),
+        Section("Time of each step", "steps", _steps(run.done)),
     ]
     subtitle = f"{run.name}, {run.started}, {counted(len(run.table), 'sample')}"
     return page("Reads", subtitle, sections)
@@ -78,7 +80,13 @@ def _samples(run: RunPage) -> Markup:
     table = run.table.drop(columns=["reason"], errors="ignore")
     if not run.failures:
         table = table.drop(columns="status")
-    shown = data_table(table, label="samples", where="samples.csv", bars=("kept [%]",))
+    shown = data_table(
+        table,
+        label="samples",
+        where=SAMPLES,
+        bars=("kept [%]",),
+        links=[_page_of(sample, run.files) for sample in table["sample"]],
+    )
     note = Markup(
         '<p class="note">A molecule is a read with its mates. Of each sample, molecules out and'
         " lost add up to molecules in.</p>"
@@ -86,9 +94,15 @@ def _samples(run: RunPage) -> Markup:
     return joined([key_numbers(numbers), shown, note])
 
 
+def _page_of(sample: str, files: Sequence[str]) -> str:
+    """Where a sample's own page is; "" where it has none."""
+    name = f"{sample}/{sample}.html"
+    return quote(name) if name in files else ""
+
+
 def _failures(failures: Mapping[str, str]) -> Markup:
     rows = [{"sample": name, "reason": reason} for name, reason in failures.items()]
-    return data_table(pd.DataFrame(rows), label="failed samples", where="failed.csv")
+    return data_table(pd.DataFrame(rows), label="failed samples", where=FAILED)
 
 
 def _quality(done: Mapping[str, SampleResult]) -> Markup:
@@ -140,5 +154,5 @@ def _steps(done: Mapping[str, SampleResult]) -> Markup:
     if not rows:
         return Markup("<p>No steps.</p>")
     return data_table(
-        pd.DataFrame(rows), label="time of each step", where="pipeline_info/execution_trace.tsv"
+        pd.DataFrame(rows), label="time of each step", where=f"{INFO}/execution_trace.tsv"
     )

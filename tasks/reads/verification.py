@@ -26,22 +26,21 @@ SHOWN = 60
 
 
 def verify(path: Path, *, keep: Path | None = None, workers: int | None = None) -> list[str]:
-    """What differs between a new run and the outputs beside the configuration; one line each.
+    """What differs between a new run and the outputs that are there; one line each.
 
     Args:
-        path: The configuration; its inputs and earlier outputs are looked for in its folder.
+        path: The configuration; inputs and earlier outputs lie where `process` from here has them.
         keep: Where new outputs that differ are left.
         workers: Threads.
 
     Raises:
         InputError: The configuration or the input is wrong.
     """
-    folder = path.parent
     with tempfile.TemporaryDirectory(prefix="seqloom-verify-") as temporary:
         new = Path(temporary)
-        configuration = read_configuration(path, folder=folder, output_folder=new)
+        configuration = read_configuration(path, output_folder=new)
         process(configuration, Choices(workers=workers))
-        found = list(differences(folder, new, configuration.output.prefix))
+        found = list(differences(Path(), new, configuration.output.prefix))
         if found and keep is not None:
             shutil.copytree(new, keep, dirs_exist_ok=True)
     return found
@@ -50,8 +49,13 @@ def verify(path: Path, *, keep: Path | None = None, workers: int | None = None) 
 def differences(old: Path, new: Path, prefix: str) -> Iterator[str]:
     """How the files whose names begin with a prefix differ between two folders."""
     there, made = _named(old, prefix), _named(new, prefix)
-    yield from (f"{name}: missing in the new run" for name in sorted(there - made))
-    yield from (f"{name}: only in the new run" for name in sorted(made - there))
+    yield from (
+        f"{name}: is not made any more: only among the earlier outputs"
+        for name in sorted(there - made)
+    )
+    yield from (
+        f"{name}: is not among the earlier outputs; a run makes it" for name in sorted(made - there)
+    )
     for name in sorted(there & made):
         if difference := _difference(old / name, new / name):
             yield f"{name}: {difference}"

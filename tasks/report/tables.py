@@ -23,6 +23,7 @@ class _Cell(NamedTuple):
     value: str = ""
     full: str = ""
     bar: str | None = None
+    link: str = ""
 
 
 def data_table(
@@ -33,6 +34,7 @@ def data_table(
     where: str = "",
     bars: Collection[str] = (),
     details: Sequence[Markup] | None = None,
+    links: Sequence[str] | None = None,
 ) -> Markup:
     """A table that sorts by a click on its heads.
 
@@ -43,14 +45,19 @@ def data_table(
         where: File that holds all rows, named in the note.
         bars: Numeric columns that get a bar from 0 to their largest value.
         details: One piece per row, printed below it over the whole width.
+        links: Of each row, where its first cell leads to; "" for nowhere.
     """
     shown = frame.head(max_rows)
     columns = [shown.iloc[:, i] for i in range(shown.shape[1])]
+    rows = list(zip(*(_cells(c, c.name in bars) for c in columns), strict=True))
+    if links is not None:
+        pairs = zip(rows, links, strict=False)
+        rows = [(row[0]._replace(link=link), *row[1:]) for row, link in pairs]
     html = rendered(
         "table.html.j2",
         label=label,
         columns=[{"name": str(c.name), "numeric": is_numeric(c)} for c in columns],
-        rows=list(zip(*(_cells(c, c.name in bars) for c in columns), strict=True)),
+        rows=rows,
         details=details[: len(shown)] if details else None,
         sortable=len(shown) > 1,
         more=_left_out(len(frame), len(shown), where),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from blocks import ledger
-from deployments import cli
+from deployments import cli, commands
 
 DONE, WRONG = 0, 2
 COMMANDS: tuple[list[str], ...] = (
@@ -162,3 +162,19 @@ def test_a_plan_is_json_for_programs(
 
     assert (status, err) == (DONE, "")
     assert [row["stage"] for row in json.loads(out)["plan"]] == ["library"]
+
+
+@pytest.mark.parametrize(
+    ("url", "begin"),
+    [(None, "starting a temporary Prefect server"), ("http://127.0.0.1:1/api", "")],
+    ids=["no server", "server"],
+)
+def test_it_is_said_when_a_server_has_to_be_started(
+    url: str | None, begin: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    with temporary_settings({PREFECT_API_URL: url}):
+        commands._announce_server()
+
+    assert capsys.readouterr().err[: len(begin) or None] == begin

@@ -63,6 +63,8 @@ def test_a_run_leaves_a_whole_folder_and_sums_add_up(sheet):
     page = (folder / "report.html").read_text()
     assert "Quality by cycle" in page
     assert 'href="a/a_read1.fq.gz"' in page
+    assert '<a href="b/b.html">b</a>' in page
+    assert page.index("Configuration</h2>") < page.index("Time of each step</h2>")
     assert (folder / "multiqc" / "reads_mqc.tsv").read_text().startswith("# id: seqloom_reads")
 
 

@@ -207,8 +207,8 @@ def test_verify_names_the_first_difference(place: Path, capsys: pytest.CaptureFi
     assert cli.main(["reads", "verify", "config.toml", "--output-dir", "kept"]) == FAILED
 
     assert capsys.readouterr().err.strip().split("\n")[-3:] == [
-        "out_more.fq: missing in the new run",
-        "out.json: only in the new run",
+        "out_more.fq: is not made any more: only among the earlier outputs",
+        "out.json: is not among the earlier outputs; a run makes it",
         "out_read1.fq: line 6 (byte 25): 'TT' instead of 'TA'",
     ]
     assert (place / "kept" / "out_read1.fq").exists()
@@ -290,3 +290,19 @@ def test_a_read_that_a_step_refuses_is_named_with_its_file(
     error = capsys.readouterr().err.strip().split("\n")[-1]
     assert error.startswith("more.fq: record 2: read 5 of read1 ('e'): invalid base")
     assert names(place) == {"more.fq"}
+
+
+def test_the_example_runs_as_it_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "deployments").symlink_to(Path(__file__).parents[2] / "deployments")
+    monkeypatch.chdir(tmp_path)
+
+    assert cli.main(["reads", "process", "deployments/example/reads.toml"]) == DONE
+
+    error = capsys.readouterr().err.strip()
+    assert error.startswith("120 molecules in, 107 out, ")
+    assert error.endswith(
+        " 4 files: results/heart_read1.fq.gz, results/heart_read2.fq.gz, results/heart.json,"
+        " results/heart.html"
+    )

@@ -46,6 +46,10 @@ def test_names_that_do_not_belong_together_are_told_with_their_number(pair):
     assert "read 6: mismatched read names" in message
     assert repr(pair[0]) in message
     assert repr(pair[1]) in message
+    assert message.endswith(
+        "; expected the same name up to the first ' ', or a single letter that differs, as in 'x/1'"
+        " and 'x/2' (numbers of several digits must be the same)"
+    )
 
 
 def test_a_stride_checks_molecules_by_their_number_in_the_input():

@@ -173,6 +173,12 @@ def test_a_long_table_says_how_many_rows_are_missing_and_where_they_are():
     assert "The first 200 of 1,234 rows; 1,034 more in items.parquet." in html
 
 
+def test_the_first_cell_of_a_row_leads_to_its_page():
+    frame = pd.DataFrame({"sample": ["a", "<b>"], "n": [1, 2]})
+    html = data_table(frame, links=["", "b/b.html"])
+    assert cells(html) == ["a", "1", '<a href="b/b.html">&lt;b&gt;</a>', "2"]
+
+
 def test_the_largest_number_has_the_longest_bar():
     html = data_table(pd.DataFrame({"n": [5.0, 10.0, 0.0, -3.0]}), bars=["n"])
     assert re.findall(r'<rect width="([^"]*)"', html) == ["50", "100", "0", "0"]

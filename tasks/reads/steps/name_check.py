@@ -56,14 +56,17 @@ class NameCheck(Stage):
 
     def _refuse(self, block: Block, row: int, first: str, other: str) -> NoReturn:
         what = "mismatched read names"
-        part = "" if self.end is None else f" up to {self.end!r}"
-        mates = "names that differ in one letter at most, and not in a longer number,"
-        same = mates if self.tolerance else "the same name"
+        same = "the same name" + ("" if self.end is None else f" up to the first {self.end!r}")
+        if self.tolerance:
+            same += (
+                ", or a single letter that differs, as in 'x/1' and 'x/2' (numbers of several"
+                " digits must be the same)"
+            )
         told = " and ".join(
             f"{shown(block.segments[name].name[row])} in {name}" for name in (first, other)
         )
         place = f"read {int(block.index[row]) + 1}"
-        whole = f"{self.action}: {place}: {what} {told}; expected {same}{part}"
+        whole = f"{self.action}: {place}: {what} {told}; expected {same}"
         raise wrong_read(block, other, row, whole)
 
 
