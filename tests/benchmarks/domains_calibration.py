@@ -44,13 +44,7 @@ from tasks.domains.calibration import (
 from tasks.domains.candidates import Candidate, candidates_of
 from tasks.domains.classification import level_properties, votes
 from tasks.domains.confidence import context_properties
-from tasks.domains.consensus import (
-    Proposal,
-    homology_of,
-    proposal_ends,
-    proposal_relation,
-    proposals_of,
-)
+from tasks.domains.consensus import homology_of, proposals_of
 from tasks.domains.hits import read_hits
 from tasks.domains.partition_settings import PartitionSettings
 from tasks.domains.properties import (
@@ -63,6 +57,7 @@ from tasks.domains.properties import (
     ends_properties,
     relation_properties,
 )
+from tasks.domains.proposal import Proposal, proposal_ends, proposal_relation
 from tasks.domains.ranges import Segments, iou, overlap, size
 from tasks.domains.selection import best_set
 
