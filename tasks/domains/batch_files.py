@@ -14,9 +14,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tasks.domains.batch_page import Gathered
 from tasks.domains.calls import Annotation
 from tasks.domains.ecod_xml import EcodXml
+from tasks.domains.gathered import Gathered
 from tasks.domains.initialise import length_class
 from tasks.domains.rows import (
     EVIDENCE_NUMBERS,

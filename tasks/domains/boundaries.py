@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tasks.domains.consensus import Proposal
 from tasks.domains.partition_settings import PartitionSettings
+from tasks.domains.proposal import Proposal
 from tasks.domains.ranges import (
     Segments,
     complement,

@@ -14,7 +14,7 @@ def measured_frame(calibration: Calibration) -> pd.DataFrame:
     """The share of domains that were right, by the score that the evidence gave them."""
     first = {share: score for score, share in reversed(calibration.knots)}
     rows = sorted((score, share) for share, score in first.items())
-    return pd.DataFrame(rows, columns=["score from", "share right, reported as confidence"])
+    return pd.DataFrame(rows, columns=["score from", "share right, less its error: the confidence"])
 
 
 def expected_frame(confidences: Sequence[float]) -> pd.DataFrame:
@@ -36,4 +36,7 @@ def expected_frame(confidences: Sequence[float]) -> pd.DataFrame:
 def measured_note(calibration: Calibration) -> str:
     """Where the measured shares come from."""
     told = calibration.provenance
-    return f"Measured on {told.get('chains', 'known proteins')}. Right: {told.get('right', '')}."
+    return (
+        f"Measured on {told.get('chains', 'known proteins')}. Right: {told.get('right', '')}. "
+        f"Confidence: {told.get('confidence', '')}."
+    )

@@ -73,7 +73,8 @@ class DomainCall(Record):
     """As deep as it is certain; "" where no level is."""
     levels: tuple[LevelCall, ...]
     confidence: float
-    """Probability (0-1) that 80 % of the residues and the homology level are right."""
+    """Probability (0-1) that 80 % of the residues and the homology level are right; a cautious
+    one: the share that was measured, less its standard error."""
     source: str
     """Of the best alignment."""
     reference_domain: str

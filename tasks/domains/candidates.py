@@ -157,7 +157,8 @@ def _in_domain(blocks: Sequence[Block], segments: Segments) -> tuple[list[Block]
     offset = 0
     for start, end in segments:
         for q, t, run in blocks:
-            first, last = max(t, start), min(t + run, end)
+            first = t if t > start else start  # noqa: FURB136 -- max() is slow
+            last = t + run if t + run < end else end  # noqa: FURB136
             if first < last:
                 found.append((q + first - t, offset + first - start, last - first))
         offset += end - start

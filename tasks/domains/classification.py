@@ -6,8 +6,8 @@ from tasks.domains.boundaries import Placed, supported
 from tasks.domains.calibration import Calibration
 from tasks.domains.calls import LevelCall
 from tasks.domains.candidates import Candidate
-from tasks.domains.consensus import Proposal
 from tasks.domains.properties import strength
+from tasks.domains.proposal import Proposal
 from tasks.domains.reference_tables import ReferenceTables
 
 

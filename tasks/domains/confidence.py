@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from tasks.domains.boundaries import Placed, placed
 from tasks.domains.calibration import Calibration
-from tasks.domains.consensus import Proposal, log_odds
 from tasks.domains.partition_settings import PartitionSettings
+from tasks.domains.proposal import Proposal, log_odds
 from tasks.domains.ranges import iou, size
 
 

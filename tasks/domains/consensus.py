@@ -6,13 +6,11 @@ are those of the domain (coverage, room left in the protein, ...).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from math import log
-from typing import NamedTuple
 
 from tasks.domains.calibration import Calibration
 from tasks.domains.candidates import Candidate
 from tasks.domains.properties import ends_properties, relation_properties
+from tasks.domains.proposal import Proposal, Scored, proposal_ends, proposal_relation
 from tasks.domains.ranges import Segments, iou, overlap, size
 
 SAME = 0.8
@@ -30,52 +28,6 @@ KNOWN = 0.98
 """Least probability of a domain that is the reference's own: it is not found anew."""
 MOST_ENDS = 8
 """The ends of so many of the likeliest members are compared with all others."""
-
-
-class Scored(NamedTuple):
-    """A candidate and what speaks for it."""
-
-    probability: float
-    """Of being right: the product of the next two."""
-    related: float
-    """Probability of being of the protein's homology class there."""
-    ends: float
-    """Probability that the ends are right, if it is."""
-    candidate: Candidate
-
-
-@dataclass(slots=True)
-class Proposal:
-    """Candidates of one homology class that agree on a domain; the best first.
-
-    The best is the protein's own domain where the reference has it, otherwise the likeliest.
-    """
-
-    members: list[Scored]
-    homology: object
-    segments: Segments
-    aligned: Segments
-    related: float = 0.0
-    """Of the member that is most likely related."""
-    kin: float = 0.0
-    """Expected number of further domains of the reference that are related to these residues."""
-    conflict: float = 0.0
-    """Probability that something of another class is related to these residues."""
-    agreement: float = 0.0
-    """Expected number of right members besides the best, one per domain of the reference."""
-    rivalry: float = 0.0
-    """Probability of the best proposal of the same class with other ends."""
-    spread: float = 0.0
-    """Mean distance of the members' ends from the consensus, of its length."""
-    probability: float = 0.0
-    """Of being right, seen alone."""
-    confidence: float = 0.0
-    """The same, seen beside the other domains of the protein; 0 unless it was chosen."""
-
-    @property
-    def best(self) -> Candidate:
-        """The best member."""
-        return self.members[0].candidate
 
 
 def scored(candidate: Candidate, length: int, calibration: Calibration) -> Scored:
@@ -99,8 +51,8 @@ def proposals_of(
     proposals = []
     for group in _by_class(weighed, homology_level):
         proposals += group
+        _gather_kin(group)
         for proposal in group:
-            _gather_kin(proposal, group)
             _agree(proposal)
     _compete(proposals)
     related, ends = calibration.cards["domain related"], calibration.cards["domain ends"]
@@ -146,31 +98,45 @@ def _by_class(weighed: Sequence[Scored], level: int) -> list[list[Proposal]]:
         found, best = None, SAME
         same_class = by_class.setdefault(homology, [])
         for proposal in same_class:
+            others = proposal.residues
+            if others * SAME > residues or residues * SAME > others:
+                continue  # what differs so much in size cannot agree
             shared = overlap(proposal.segments, segments)
-            if not shared:
-                continue
-            share = shared / (size(proposal.segments) + residues - shared)
+            share = shared / (others + residues - shared)
             if share > best or (share == best and found is None):
                 found, best = proposal, share
         if found is None:
-            same_class.append(Proposal([one], homology, segments, one.candidate.aligned))
+            aligned = one.candidate.aligned
+            same_class.append(Proposal([one], homology, segments, aligned, residues))
         else:
             found.members.append(one)
     return list(by_class.values())
 
 
-def _gather_kin(proposal: Proposal, same_class: Sequence[Proposal]) -> None:
-    """How likely the residues are related to the class, and to how many domains of it."""
-    by_domain: dict[str, float] = {}
-    for other in same_class:
-        smaller = min(size(proposal.segments), size(other.segments))
-        if overlap(proposal.segments, other.segments) < SHARED * smaller:
-            continue
-        for one in other.members:
-            domain = one.candidate.domain_id
-            by_domain[domain] = max(by_domain.get(domain, 0.0), one.related)
-    proposal.related = max(by_domain.values())
-    proposal.kin = sum(by_domain.values()) - proposal.related
+def _gather_kin(same_class: Sequence[Proposal]) -> None:
+    """How likely the residues of each are related to the class, and to how many domains of it."""
+    related = [_related(proposal) for proposal in same_class]
+    for proposal, own in zip(same_class, related, strict=True):
+        by_domain = dict(own)
+        for other, others in zip(same_class, related, strict=True):
+            if other is proposal:
+                continue
+            smaller = min(proposal.residues, other.residues)
+            if overlap(proposal.segments, other.segments) < SHARED * smaller:
+                continue
+            for domain, probability in others.items():
+                by_domain[domain] = max(by_domain.get(domain, 0.0), probability)
+        proposal.related = max(by_domain.values())
+        proposal.kin = sum(by_domain.values()) - proposal.related
+
+
+def _related(proposal: Proposal) -> dict[str, float]:
+    """Each domain of the reference that a proposal rests on, with its probability."""
+    found: dict[str, float] = {}
+    for one in proposal.members:
+        domain = one.candidate.domain_id
+        found[domain] = max(found.get(domain, 0.0), one.related)
+    return found
 
 
 def _agree(proposal: Proposal) -> None:
@@ -186,6 +152,7 @@ def _agree(proposal: Proposal) -> None:
         segments = one.candidate.segments
         weights[segments] = weights.get(segments, 0.0) + one.probability * one.probability
     proposal.segments = _central(weights)
+    proposal.residues = size(proposal.segments)
     first, last = proposal.segments[0][0], proposal.segments[-1][1]
     away = sum(
         weight * (abs(other[0][0] - first) + abs(other[-1][1] - last))
@@ -205,12 +172,14 @@ def _central(weights: Mapping[Segments, float]) -> Segments:
 
 
 def _compete(proposals: Sequence[Proposal]) -> None:
-    sizes = [size(one.segments) for one in proposals]
     for i, one in enumerate(proposals):
+        start, end = one.segments[0][0], one.segments[-1][1]
         for j in range(i):
             other = proposals[j]
-            shared = overlap(one.segments, other.segments)
-            if not shared or shared < CONFLICT * min(sizes[i], sizes[j]):
+            if other.segments[0][0] >= end or other.segments[-1][1] <= start:
+                continue
+            smaller = min(one.residues, other.residues)
+            if overlap(one.segments, other.segments) < CONFLICT * smaller:
                 continue
             if one.homology == other.homology:
                 one.rivalry = max(one.rivalry, other.members[0].probability)
@@ -218,29 +187,3 @@ def _compete(proposals: Sequence[Proposal]) -> None:
             else:
                 one.conflict = max(one.conflict, other.related)
                 other.conflict = max(other.conflict, one.related)
-
-
-def log_odds(probability: float) -> float:
-    """Logarithm of the odds; finite for 0 and 1, too."""
-    bounded = min(max(probability, 1e-6), 1 - 1e-6)
-    return log(bounded / (1 - bounded))
-
-
-def proposal_relation(proposal: Proposal) -> tuple[float, ...]:
-    """The values of DOMAIN_RELATION of a proposal."""
-    return log_odds(proposal.related), proposal.kin, proposal.conflict
-
-
-def proposal_ends(proposal: Proposal, length: int) -> tuple[float, ...]:
-    """The values of DOMAIN_ENDS of a proposal in a protein of that length."""
-    residues = size(proposal.segments)
-    return (
-        log_odds(proposal.members[0].ends),
-        proposal.agreement,
-        proposal.rivalry,
-        proposal.spread,
-        length - residues,
-        residues,
-        len(proposal.segments),
-        proposal.conflict,
-    )

@@ -15,11 +15,9 @@ Chunks are read one after the other; nothing grows with the number of proteins b
 has its limit.
 """
 
-import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
 
 import pandas as pd
 from pydantic import Field
@@ -29,17 +27,16 @@ from blocks.masking import mask
 from blocks.settings import settings
 from blocks.storage import read_table
 from tasks.domains.batch_files import BatchFiles, ProteinInfo
-from tasks.domains.batch_page import OUTCOMES, BatchPage, Gathered, batch_page
-from tasks.domains.calibration import read_calibration
-from tasks.domains.calibration_bins import measured_frame, measured_note
+from tasks.domains.batch_page import OUTCOMES, batch_page
+from tasks.domains.gathered import Gathered
 from tasks.domains.outcome import Chunk, Cut, Partitioned, Read, Summarised
 from tasks.domains.planning import Prepared
+from tasks.domains.run_facts import shown_of, versions_of
 from tasks.domains.stages import annotations_of, evidence_table
 from tasks.parameters import Record
 from tasks.policies import current_run, delivery, run_logger
 from tasks.results import MANIFEST, RunFolder, run_folder
 
-LIBRARIES = ("seqloom", "biopython", "pyarrow", "prefect")
 TOLD_FAILURES = 100
 """Failures in the run's result; failed.csv has all."""
 
@@ -107,7 +104,7 @@ def deliver(
         SeqloomError: The counts do not add up.
     """
     current = current_run(started)
-    versions = _versions(run)
+    versions = versions_of(run)
     began = f"{started:%Y-%m-%d %H:%M:%S} UTC"
     gathered = Gathered(run.reference.tables.homology_level)
     metadata = {
@@ -130,7 +127,7 @@ def deliver(
         folder.json("pipeline_info/plan.json", plan.to_dict("records"))
         folder.versions(versions)
         names = sorted(folder.names() | {"report.html", "checksums.sha256", MANIFEST})
-        shown = _shown(run, read, names, (datetime.now(UTC) - started).total_seconds(), began)
+        shown = shown_of(run, read, names, (datetime.now(UTC) - started).total_seconds(), began)
         folder.text("report.html", batch_page(shown, gathered))
         result = DomainsResult(
             batch=run.params.batch_name,
@@ -200,61 +197,6 @@ def counts_of(read: Read, cut: Cut, gathered: Gathered) -> pd.DataFrame:
 def _multiqc(batch: str, gathered: Gathered) -> pd.DataFrame:
     row = {"Sample": batch, "proteins": gathered.proteins, "domains": len(gathered.confidence)}
     return pd.DataFrame([row | {name: gathered.outcomes[name] for name in OUTCOMES}])
-
-
-def _shown(
-    run: Prepared, read: Read, files: Sequence[str], seconds: float, began: str
-) -> BatchPage:
-    """What the page tells besides the proteins."""
-    manifest, params = run.reference.manifest, run.params
-    calibration = read_calibration()
-    facts = {
-        "batch": params.batch_name,
-        "input": params.input.place,
-        "mode": params.mode,
-        "reference": f"{manifest.name}, {manifest.domains:,} domains, {manifest.chains:,} chains",
-        "fingerprint of the reference": manifest.fingerprint,
-        **{f"version of {name}": text for name, text in _versions(run).items()},
-        **{f"partition: {name}": str(value) for name, value in params.partition},
-        **{
-            f"{part}: {name}": str(value)
-            for part, given in params.search
-            if hasattr(given, "model_fields_set")
-            for name, value in given
-            if value != ""
-        },
-    }
-    return BatchPage(
-        batch=params.batch_name,
-        subtitle=f"{params.mode} against {manifest.name}, {began}",
-        seconds=seconds,
-        levels=manifest.levels,
-        calibration=measured_frame(calibration),
-        calibration_note=measured_note(calibration),
-        notes=_notes(run, read),
-        facts=facts,
-        files=files,
-    )
-
-
-def _notes(run: Prepared, read: Read) -> list[str]:
-    notes = list(run.reference.manifest.notes)
-    if read.repeated:
-        notes.append(f"{read.repeated:,} records came twice, with the same sequence; left out.")
-    notes += [f"{place} was left out: {problems[0][0]}: {problems[0][1]}"
-              for place, problems in read.refused.items()]  # fmt: skip
-    if run.files.waiting:
-        notes.append(f"{len(run.files.waiting):,} files had just changed; the next run takes them.")
-    if "phmmer" in run.versions:
-        notes.append("BLAST+ is not installed or not asked for: phmmer searched in its place.")
-    return notes
-
-
-def _versions(run: Prepared) -> dict[str, str]:
-    """Versions of programs, libraries and the reference."""
-    built = {f"reference {run.reference.manifest.name}": run.ref.fingerprint}
-    libraries = {name: version(name) for name in LIBRARIES}
-    return {"python": platform.python_version(), **libraries, **run.versions, **built}
 
 
 def _checksums(folder: RunFolder) -> dict[str, str]:

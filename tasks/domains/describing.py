@@ -9,8 +9,8 @@ from tasks.domains.calibration import Calibration
 from tasks.domains.calls import DomainCall, DomainEvidence
 from tasks.domains.candidates import Candidate
 from tasks.domains.classification import levels_of, votes
-from tasks.domains.consensus import Proposal
 from tasks.domains.partition_settings import PartitionSettings
+from tasks.domains.proposal import Proposal
 from tasks.domains.ranges import Segments, closed, normalised, size
 from tasks.domains.reference_tables import ReferenceTables
 

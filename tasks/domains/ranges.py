@@ -87,15 +87,17 @@ def overlap(one: Segments, other: Segments) -> int:
     """Number of residues in both."""
     shared = i = j = 0
     while i < len(one) and j < len(other):
-        end_one, end_other = one[i][1], other[j][1]
-        start = max(one[i][0], other[j][0])
-        end = min(end_one, end_other)
-        if start < end:
-            shared += end - start
+        start_one, end_one = one[i]
+        start_other, end_other = other[j]
+        start = start_one if start_one > start_other else start_other  # noqa: FURB136 -- max() is slow
         if end_one < end_other:
             i += 1
+            end = end_one
         else:
             j += 1
+            end = end_other
+        if start < end:
+            shared += end - start
     return shared
 
 

@@ -39,7 +39,7 @@ TABLES = tuple(
 BLAST = ("tasks.domains.blast",)
 PROFILES = tuple(
     f"tasks.domains.{name}"
-    for name in ("ffindex", "mmseqs_profiles", "phmmer", "profile_building", "profiles")
+    for name in ("ffindex", "hmmer", "mmseqs_profiles", "profile_building", "profiles")
 )
 HHSUITE = tuple(f"tasks.domains.{name}" for name in ("ffindex", "hhsuite", "hhsuite_building"))
 KEY_LETTERS = 24

@@ -23,7 +23,8 @@ from tasks.domains.search_settings import SearchSettings
 SCIENCE = (
     "alignment", "annotating", "annotation", "boundaries", "calibration", "calls", "candidates",
     "classification", "confidence", "consensus", "describing", "evidence", "hits",
-    "partition_settings", "properties", "ranges", "reference_tables", "selection", "unassigned",
+    "partition_settings", "properties", "proposal", "ranges", "reference_tables", "selection",
+    "unaligned", "unassigned",
 )  # fmt: skip
 """Modules of `tasks.domains` that decide what evidence means."""
 PARTITION_MODULES = tuple(f"tasks.domains.{name}" for name in SCIENCE)

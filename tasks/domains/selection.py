@@ -11,7 +11,7 @@ proposals, and this is the textbook's O(n log n) method; discontinuous ones add 
 
 from collections.abc import Sequence
 
-from tasks.domains.consensus import Proposal
+from tasks.domains.proposal import Proposal
 from tasks.domains.ranges import overlap, size
 
 MAX_SHARED = 0.25

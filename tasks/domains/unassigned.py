@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from tasks.domains.calls import Unassigned, UnassignedReason
-from tasks.domains.consensus import Proposal
 from tasks.domains.hits import Hit
+from tasks.domains.proposal import Proposal
 from tasks.domains.ranges import Segments, overlap, size
 
 NOTED = 10

@@ -44,13 +44,7 @@ from tasks.domains.calibration import (
 from tasks.domains.candidates import Candidate, candidates_of
 from tasks.domains.classification import level_properties, votes
 from tasks.domains.confidence import context_properties
-from tasks.domains.consensus import (
-    Proposal,
-    homology_of,
-    proposal_ends,
-    proposal_relation,
-    proposals_of,
-)
+from tasks.domains.consensus import homology_of, proposals_of
 from tasks.domains.hits import read_hits
 from tasks.domains.partition_settings import PartitionSettings
 from tasks.domains.properties import (
@@ -63,6 +57,7 @@ from tasks.domains.properties import (
     ends_properties,
     relation_properties,
 )
+from tasks.domains.proposal import Proposal, proposal_ends, proposal_relation
 from tasks.domains.ranges import Segments, iou, overlap, size
 from tasks.domains.selection import best_set
 
@@ -94,9 +89,10 @@ def main() -> None:
         + (f" --hhsuite DIR --hhsearch {args.hhsearch}" if args.hhsuite else ""),
         "data": "SCOP 1.75 domains (ASTRAL 40 %) and PDB chains with their ranges",
         "chains": f"{len(chains)} fully annotated chains outside of bench600.txt, half with "
-        "several domains; hits of their own PDB entries removed (but, for the classes below a "
-        f"domain, from one more look at one in {KNOWN_ONE_OF})",
+        "several domains; hits of their own PDB entries removed (but, for the cards of "
+        f"classes, in one more look at one in {KNOWN_ONE_OF})",
         "right": "IoU of residues >= 0.8 with a true domain of the same superfamily",
+        "confidence": "share of right domains in groups of 100, less its standard error",
         "seed": args.seed,
     }
     write_calibration(replace(calibration, cards=cards, provenance=provenance), args.out)

@@ -5,8 +5,9 @@ import re
 
 import pandas as pd
 
-from tasks.domains.batch_page import BatchPage, Gathered, batch_page
+from tasks.domains.batch_page import BatchPage, batch_page
 from tasks.domains.calibration_bins import expected_frame
+from tasks.domains.gathered import Gathered
 from tasks.report.tracks import tracks
 from tests.domains.calls import annotation, domain
 

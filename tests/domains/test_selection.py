@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from tasks.domains.boundaries import placed
 from tasks.domains.candidates import Candidate
-from tasks.domains.consensus import Proposal, Scored
 from tasks.domains.hits import Hit
 from tasks.domains.partition_settings import PartitionSettings
+from tasks.domains.proposal import Proposal, Scored
 from tasks.domains.ranges import normalised, overlap, size
 from tasks.domains.selection import MAX_SHARED, best_set
 
@@ -26,7 +26,7 @@ def proposal(probability, *segments, aligned=None, known=False):
         hit, "domain_blast", "d", ("a",), segments, aligned, length, length, 0, 0, 0, 0.0
     )
     scored = Scored(probability, probability, 1.0, one)
-    return Proposal([scored], "a", segments, aligned, probability=probability)
+    return Proposal([scored], "a", segments, aligned, length, probability=probability)
 
 
 def chosen(*proposals):

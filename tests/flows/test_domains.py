@@ -15,6 +15,7 @@ import pytest
 from blocks import database
 from blocks.batch_items import find_batch
 from blocks.errors import InputError, InputProblems, SeqloomError
+from blocks.storage import filesystem_of, open_uri
 from deployments import cli
 from deployments.local import deploy_all, worker
 from flows.domains import annotate, plan
@@ -104,6 +105,20 @@ def test_a_run_leaves_a_whole_folder_and_counts_add_up(params, tmp_path):
     manifest = json.loads((folder / "RUN.json").read_text())
     assert manifest["versions"]["blastp"].startswith("2.")
     assert '"id":"inserted"' in (folder / "report.html").read_text()
+
+
+def test_evidence_and_results_may_lie_in_a_bucket(params, monkeypatch, s3_server, reference):
+    place = f"{s3_server}/{reference.parent.name}"
+    for name in ("storage", "results"):
+        monkeypatch.setenv(f"SEQLOOM_{name.upper()}", f"{place}/{name}")
+    first = annotate(params())
+    again = annotate(params())
+
+    assert first.folder.startswith(f"{place}/results/domains/")
+    with open_uri(f"{first.folder}/proteins.tsv") as file:
+        assert pd.read_csv(file, sep="\t")["protein"].tolist() == FEW
+    assert "checksums.sha256" in str(sorted(filesystem_of(first.folder)[0].ls(first.folder)))
+    assert (first.computed, again.computed, again.cached) == (8, 0, 8)
 
 
 def test_a_second_run_searches_nothing_and_finds_the_same(params, tmp_path, monkeypatch):
