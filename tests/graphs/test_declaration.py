@@ -169,7 +169,7 @@ def test_graphs_with_subgraphs_come_back_from_yaml():
     [
         ("nodes: [{name: a, uses: os.system}]", "os.system"),
         ("nodes: [{name: a, uses: merge, with: {conflct: x}}]", "conflct"),
-        ("nodes: [", "expected YAML"),
+        ("nodes: [", "graph, line 1: ends within brackets"),
     ],
 )
 def test_yaml_names_registered_steps_only(text, expected):
