@@ -24,7 +24,7 @@ def recorded_run(prepared: Prepared) -> GraphResult:
     ledger.start("graphs", execution_id=row, run_name=name, input_data=parameters)
     try:
         with TemporaryDirectory(prefix="seqloom-graph-") as folder:
-            plan = plan_frame(prepared)
+            plan = plan_frame(prepared, look=False)
             ended = execute(prepared, Path(folder))
             occasion = Occasion(name, run_id(started, row), started)
             result = deliver_folder(ended, occasion, plan)
