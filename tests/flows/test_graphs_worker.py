@@ -29,9 +29,9 @@ def deployed(prefect_server: LocalPrefect) -> Iterator[LocalPrefect]:
 
 def begun(prefect: LocalPrefect, deployment: str, **options: object) -> str:
     """Id of a run of a deployment, which waits for the worker."""
-    known = httpx.get(f"{prefect.api}/deployments/name/{deployment}", timeout=60)
+    known = httpx.get(f"{prefect.api}/deployments/name/{deployment}", timeout=300)
     place = f"{prefect.api}/deployments/{known.raise_for_status().json()['id']}/create_flow_run"
-    made = httpx.post(place, json={**options}, timeout=60).raise_for_status().json()
+    made = httpx.post(place, json={**options}, timeout=300).raise_for_status().json()
     return str(made["id"])
 
 
@@ -44,7 +44,7 @@ def until(holds: Callable[[], bool], seconds: float = 900) -> None:
 
 def ended(prefect: LocalPrefect, run: str) -> str:
     def state() -> str:
-        answer = httpx.get(f"{prefect.api}/flow_runs/{run}", timeout=60)
+        answer = httpx.get(f"{prefect.api}/flow_runs/{run}", timeout=300)
         return str(answer.raise_for_status().json()["state"]["type"])
 
     until(lambda: state() in FINAL)
@@ -92,7 +92,7 @@ def test_a_cancelled_run_ends_its_calls_and_keeps_what_was_done(
         run = begun(deployed, "graphs/llm", **options)
         until(lambda: len(model.seen) > 10)
         cancelling = {"state": {"type": "CANCELLING", "name": "Cancelling"}}
-        httpx.post(f"{deployed.api}/flow_runs/{run}/set_state", json=cancelling, timeout=60)
+        httpx.post(f"{deployed.api}/flow_runs/{run}/set_state", json=cancelling, timeout=300)
 
         assert ended(deployed, run) == "CANCELLED"
         until(lambda: ledger.run(run).run.status == "cancelled")
