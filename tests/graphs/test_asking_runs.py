@@ -87,3 +87,13 @@ def test_another_prompt_or_model_is_asked_anew(given, tmp_path, monkeypatch):
         run(given(model, ASK), tmp_path / "runs")
 
         assert len(model.seen) == 36
+
+
+def test_masked_fields_are_not_kept_with_answers(given, tmp_path):
+    ask = {**ASK, "mask": ["text"], "with": {"prompt": "item {{ id }}"}}
+    with ScriptedServer(echo) as model:
+        for _ in range(2):
+            run(given(model, ask), tmp_path / "runs")
+
+        assert len(model.seen) == 12  # answers are kept by prompt, not by item
+    assert b"Text 3. More." not in (tmp_path / "seqloom.db").read_bytes()
