@@ -77,6 +77,8 @@ class Budget:
         limits = self.limits
         if limits.calls is not None and self.calls >= limits.calls:
             return f"budget: {self.calls} of at most {limits.calls} calls of models made"
+        if limits.tokens is None and limits.cost is None:
+            return ""
         sure = sum(self._under_way.values(), self.spent) + most
         tokens = self.spent.input_tokens + self.spent.output_tokens
         if limits.tokens is not None and sure.input_tokens + sure.output_tokens > limits.tokens:

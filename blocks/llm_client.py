@@ -23,7 +23,7 @@ Vector = NDArray[np.float32]
 class Embedded:
     """What came of some texts."""
 
-    vectors: list[Vector | Fault]
+    vectors: Sequence[Vector | Fault]
     """One for each text, in their order."""
     usage: Usage
 

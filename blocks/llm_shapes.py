@@ -1,12 +1,12 @@
 """The form that an answer of a model must have, how it is asked for, and what is wrong with one."""
 
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Literal, NoReturn
 
-from pydantic import BaseModel, ConfigDict, JsonValue, TypeAdapter, ValidationError, create_model
+from pydantic import ConfigDict, JsonValue, TypeAdapter, ValidationError, with_config
+from typing_extensions import TypedDict  # pydantic takes no other before Python 3.12
 
 from blocks.errors import InputError
 from blocks.masking import one_line
@@ -14,7 +14,7 @@ from blocks.prediction_key import canonical_json
 
 COMPLAINTS = 5
 """Most mistakes of an answer that are told."""
-_FENCED = re.compile(r"```[a-zA-Z]*\s*\n(.*?)\n?\s*```", re.DOTALL)
+_FENCE = "```"
 
 
 class Shape:
@@ -51,10 +51,11 @@ class Shape:
         Raises:
             KeyError: A kind that does not exist.
         """
-        types: dict[str, Any] = {field: (_type_of(kind), ...) for field, kind in fields.items()}
+        # Not a model: that would have names of its own, such as `json` and `copy`.
+        kinds = {field: _type_of(kind) for field, kind in fields.items()}
         config = ConfigDict(extra="forbid", allow_inf_nan=False)
-        model: type[BaseModel] = create_model(name, __config__=config, **types)
-        return cls.of(model, name)
+        closed = with_config(config)(TypedDict(name, kinds))  # type: ignore[operator]
+        return cls.of(closed, name)
 
     @classmethod
     def of_schema(cls, name: str, schema: Mapping[str, JsonValue]) -> "Shape":
@@ -80,8 +81,11 @@ class Shape:
         judge = Draft202012Validator(plain, registry=Registry())  # looks nothing up
 
         def read(text: str) -> JsonValue:
-            value: JsonValue = json.loads(text, parse_constant=_refuse)
-            found = sorted(judge.iter_errors(value), key=lambda one: list(map(str, one.path)))
+            try:
+                value: JsonValue = json.loads(text, parse_constant=_refuse)
+                found = sorted(judge.iter_errors(value), key=lambda one: list(map(str, one.path)))
+            except RecursionError:
+                raise ValueError("nested too deeply") from None
             if found:
                 raise ValueError(_told(found))
             return value
@@ -152,8 +156,7 @@ def json_text(said: str) -> str:
     >>> json_text('Sure! {"a": 1} Anything else?')
     '{"a": 1}'
     """
-    fenced = _FENCED.search(said)
-    text = (fenced[1] if fenced else said).strip()
+    text = _fenced(said).strip()
     start = min((place for place in map(text.find, "{[") if place >= 0), default=-1)
     if start < 0:
         return text
@@ -162,6 +165,14 @@ def json_text(said: str) -> str:
     except (ValueError, RecursionError):
         return text[start:]
     return text[start:end]
+
+
+def _fenced(said: str) -> str:
+    """What stands in the first fenced block; all of it where there is none."""
+    opening = said.find(_FENCE)
+    begin = said.find("\n", opening)
+    end = said.find(_FENCE, begin)
+    return said[begin:end] if 0 <= opening < begin < end else said
 
 
 def complaint(error: ValueError) -> str:

@@ -10,8 +10,6 @@ seqloom graphs node RUN NODE                        run a node again, from what 
 
 import json
 import sys
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, Parameter
@@ -20,9 +18,7 @@ from cyclopts.validators import Number
 from deployments.telling import put, tell
 
 if TYPE_CHECKING:
-    from tasks.graphs.delivery import GraphResult
     from tasks.graphs.model import GraphParams
-    from tasks.graphs.planning import Prepared
 
 FAILED, ITEMS_FAILED = 1, 3
 
@@ -191,6 +187,7 @@ def _checked(graph: str, model: tuple[str, ...]) -> Any:  # noqa: ANN401 -- a Gr
 
 
 def _run(content: dict[str, Any], *, dry_run: bool, as_json: bool) -> int:
+    from deployments.graph_runs import recorded_run, summary
     from tasks.graphs.planning import plan_frame, plan_told, prepare
     from tasks.graphs.rerunning import prepare_again
 
@@ -206,68 +203,14 @@ def _run(content: dict[str, Any], *, dry_run: bool, as_json: bool) -> int:
         return 0
     for note in prepared.notes:
         tell(note)
-    result = _recorded(prepared)
+    result = recorded_run(prepared)
     if as_json:
         put(json.dumps(result.model_dump(mode="json"), indent=2))
     else:
-        put(_summary(result))
+        put(summary(result))
     if result.error:
         return FAILED
     return ITEMS_FAILED if result.failed else 0
-
-
-def _recorded(prepared: "Prepared") -> "GraphResult":
-    """The result of a run, which has its row in the ledger as any other."""
-    from tempfile import TemporaryDirectory
-    from uuid import uuid4
-
-    from blocks import ledger
-    from blocks.settings import settings
-    from tasks.graphs.accounts import node_metrics
-    from tasks.graphs.delivery import Occasion, deliver_folder
-    from tasks.graphs.planning import plan_frame
-    from tasks.graphs.running import execute
-    from tasks.results import require_writable, run_id
-
-    require_writable(settings().results)
-    started, row = datetime.now(UTC), str(uuid4())
-    name = f"{prepared.name}-{prepared.source.name.rsplit('/', 1)[-1]}"
-    parameters = prepared.params.model_dump(mode="json")
-    ledger.start("graphs", execution_id=row, run_name=name, input_data=parameters)
-    try:
-        with TemporaryDirectory(prefix="seqloom-graph-") as folder:
-            plan = plan_frame(prepared)
-            ended = execute(prepared, Path(folder))
-            occasion = Occasion(name, run_id(started, row), started)
-            result = deliver_folder(ended, occasion, plan)
-        for step, values in node_metrics(ended).items():
-            ledger.add_metrics(row, step, values)
-    except BaseException as error:
-        status: Any = "cancelled" if isinstance(error, KeyboardInterrupt) else "failed"
-        ledger.finish(row, status, error=error)
-        raise
-    ledger.finish(
-        row, "failed" if result.error else "completed", result.model_dump(mode="json"),
-        error=result.error or None, degraded=result.degraded, versions=result.versions,
-        input_digests=result.inputs, output_digests=result.digests,
-    )  # fmt: skip
-    return result
-
-
-def _summary(result: "GraphResult") -> str:
-    states = ", ".join(f"{name} {state}" for name, state in result.states.items())
-    outputs = ", ".join(f"{count:,} of {name}" for name, count in result.outputs.items())
-    lines = [
-        f"items    {result.items:,} in, {result.failed:,} failed; out: {outputs}",
-        f"nodes    {states}",
-        f"models   {result.calls:,} calls, {result.tokens:,} tokens, {result.cost:g} USD",
-        f"page     {result.page}",
-    ]
-    if not result.calls:
-        del lines[2]
-    if result.error:
-        lines.insert(0, f"ended    {result.error}")
-    return "\n".join(lines)
 
 
 def _prepare() -> None:

@@ -44,7 +44,7 @@ def graphs(params: GraphParams) -> GraphResult:
     """
     started = datetime.now(UTC)
     run = _prepared(params)
-    text, frame = plan_told(run), plan_frame(run)
+    text, frame = plan_told(run), plan_frame(run, look=params.dry_run)
     run_logger().info("%s", text)
     announce_table("graphs-plan", "What this run does", frame)
     plan_diagram(run.graph)

@@ -45,7 +45,7 @@ class NodeWork:
         kept = one.node.cache
         connection = one.step.connection(one.node.with_)
         self._asks = bool(connection)
-        self._cached = kept.enabled if kept is not None else bool(connection)
+        self._cached = kept.enabled if kept is not None else self._asks and not around.masks
         self._cached &= not (one.step.in_order or one.step.closes or one.step.sees_all)
         context = around.context
         self._key = node_key(one, context.models, context.seed) if self._cached else b""

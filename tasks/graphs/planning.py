@@ -149,11 +149,17 @@ def plan_told(run: Prepared) -> str:
     return "\n".join([first, plan_text(run.graph.needs, "node"), *run.notes])
 
 
-def plan_frame(run: Prepared) -> pd.DataFrame:
-    """A row for each node: what it takes, and the calls of models that it would make at most."""
+def plan_frame(run: Prepared, *, look: bool = True) -> pd.DataFrame:
+    """A row for each node: what it takes, and the calls of models that it would make at most.
+
+    Args:
+        look: Whether to look for what is stored, which reads the input once more.
+    """
     total = run.source.survey.items
-    with context_of(run) as context:
-        stored = stored_items(run, context)
+    stored: dict[str, int] = {}
+    if look:
+        with context_of(run) as context:
+            stored = stored_items(run, context)
     rows = []
     for one in run.graph.nodes:
         connection = one.step.connection(one.node.with_)
@@ -168,7 +174,7 @@ def plan_frame(run: Prepared) -> pd.DataFrame:
                 "needs": ", ".join(one.parents) or "input",
                 "model": connection,
                 "items": f"{bound}{total:,}" if inside else f"those of {one.stream}",
-                "stored": f"{there:,}" if inside else "",
+                "stored": f"{there:,}" if inside and look else "",
                 "model calls": _calls(left if inside else None) if connection else "0",
             }
         )  # fmt: skip

@@ -64,7 +64,10 @@ def prepare_again(params: GraphParams) -> Prepared:
     )
     if not survey.items:
         raise InputError(f"rerun: node {name!r} of {run} got no items; expected at least one")
-    return checked(params, f"{name} again", alone(graph, ready), source)
+    masked = sorted({field for one in graph.nodes for field in one.node.mask})
+    note = f"{', '.join(masked)}: masked in that run's records, and so in these inputs."
+    again = alone(graph, ready)
+    return checked(params, f"{name} again", again, source, (note,) if masked else ())
 
 
 def _node_of(folder: str, run: str, name: str) -> tuple[Graph, Ready]:

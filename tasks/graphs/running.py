@@ -1,6 +1,6 @@
 """A run over a prepared graph, with or without Prefect around it."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from blocks.errors import SeqloomError
+from blocks.errors import InputError, SeqloomError
 from blocks.llm_models import LanguageModels
 from blocks.llm_uses import ModelUse
 from blocks.settings import settings
@@ -87,7 +87,7 @@ def execute(
         )
         ended = Ended(run, folder, gathered, engine.tallies)
         try:
-            engine.run(run.source.items() if items is None else items)
+            engine.run(_all_items(run) if items is None else items)
         except SeqloomError as error:
             ended.error = error
         finally:
@@ -96,6 +96,21 @@ def execute(
             if isinstance(context.models, LanguageModels):
                 ended.uses = context.models.uses()
         return ended
+
+
+def _all_items(run: Prepared) -> Iterator[JsonValue]:
+    """The items of the input.
+
+    Raises:
+        InputError: They are not as many as when they were counted.
+    """
+    count = 0
+    for item in run.source.items():
+        count += 1
+        yield item
+    if count != run.source.survey.items:
+        told = f"{run.source.name}: {count:,} items, and {run.source.survey.items:,} before"
+        raise InputError(f"{told}; expected an input that does not change while it is read")
 
 
 def _records(run: Prepared, context: StepContext, write: Callable[[bytes], object]) -> Records:

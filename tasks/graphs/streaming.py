@@ -58,7 +58,8 @@ class Engine:
         refresh: bool = False,
         known: Known | None = None,
     ) -> None:
-        self._around = Surroundings(context, refresh=refresh)
+        masks = any(one.node.mask for one in graph.nodes)
+        self._around = Surroundings(context, refresh=refresh, masks=masks)
         self._around.context = replace(context, stopped=self._around.stop.is_set)
         self._limits, self._observer = limits, observer or Silent()
         self._nodes = {

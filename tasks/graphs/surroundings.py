@@ -17,6 +17,8 @@ class Surroundings:
     stop: threading.Event = field(default_factory=threading.Event)
     refresh: bool = False
     """Whether caches are written only."""
+    masks: bool = False
+    """Whether some fields are masked; whole items are then kept only where a node asks for it."""
     limited: ThreadPoolExecutor | None = None
     """Threads of calls with a time limit; made with the first one."""
     lock: threading.Lock = field(default_factory=threading.Lock)

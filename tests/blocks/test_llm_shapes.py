@@ -48,6 +48,19 @@ def test_mistakes_are_told_by_place_and_rule_without_the_answer(text, mistake):
     assert "secret" not in said
 
 
+@pytest.mark.parametrize("name", ["json", "copy", "schema", "model_config", "model_dump", "class"])
+def test_a_field_may_have_any_name(name):
+    shape = Shape.of_fields("answer", {name: "int"})
+
+    assert shape.check(f'{{"{name}": 1}}') == {name: 1}
+    assert shape.schema["required"] == [name]
+    assert shape.schema["additionalProperties"] is False
+
+
+def test_what_is_nested_too_deeply_is_a_mistake():
+    assert told(Shape.of_schema("s", {}), "[" * 100_000) == "nested too deeply"
+
+
 def test_a_truth_value_is_no_number():
     assert "expected type" in told(Shape.of_schema("s", {"type": "integer"}), "true")
 
@@ -77,9 +90,21 @@ def test_a_schema_that_is_none_or_not_whole_is_refused(schema, message):
         ('{"a": "}"} and so on', '{"a": "}"}'),
         ("nothing", "nothing"),
         ('{"a":', '{"a":'),
+        ('```json\n{"a": 1}', '{"a": 1}'),
+        ("```\n" + "\n" * 200_000, "```"),
         ("[" * 100_000, "[" * 100_000),
     ],
-    ids=["plain", "fenced", "in words", "a bracket in a text", "none", "cut", "deep"],
+    ids=[
+        "plain",
+        "fenced",
+        "in words",
+        "a bracket in a text",
+        "none",
+        "cut",
+        "half a fence",
+        "nothing in it",
+        "deep",
+    ],
 )
 def test_json_is_found_in_what_is_said_around_it(said, text):
     assert json_text(said) == text

@@ -47,3 +47,22 @@ def test_form_draws_each_kind_of_stage():
         for member in stage["properties"]["with"]["anyOf"]
     ]
     assert len(shapes) == len(set(shapes)), "the form tells members apart by their properties"
+
+
+def test_form_draws_each_kind_of_node():
+    from prefect.utilities.callables import parameter_schema
+
+    from flows.graphs import graphs
+
+    definitions = parameter_schema(graphs).model_dump()["definitions"]
+    node = definitions["GraphParams"]["properties"]["nodes"]["items"]
+
+    assert "anyOf" not in node
+    assert {"classify", "generate", "merge"} <= set(node["properties"]["uses"]["enum"])
+    shapes = [
+        frozenset(definitions[member["$ref"].split("/")[-1]]["properties"])
+        if "$ref" in member
+        else frozenset(member["properties"])
+        for member in node["properties"]["with"]["anyOf"]
+    ]
+    assert len(shapes) == len(set(shapes)), "the form tells members apart by their properties"

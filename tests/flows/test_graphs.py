@@ -48,11 +48,12 @@ def states(server, count: int = 1) -> dict[str, tuple[str, str]]:
     """State and message of the last run's tasks, by name."""
     run = ledger.runs()[0]
     query = {"task_runs": {"flow_run_id": {"any_": [run.flow_run_id]}}}
-    deadline = time.monotonic() + 60  # states reach the server a little later
+    deadline = time.monotonic() + 300  # states reach the server a little later
     while True:
-        found = httpx.post(f"{server.api}/task_runs/filter", json=query).json()
-        ended = [one for one in found if one["state_type"] not in ("RUNNING", "PENDING")]
-        if len(ended) == len(found) >= count or time.monotonic() > deadline:
+        answer = httpx.post(f"{server.api}/task_runs/filter", json=query, timeout=300)
+        found = answer.json() if answer.is_success else []  # a busy server says 503
+        going_on = [one for one in found if one["state_type"] in ("RUNNING", "PENDING")]
+        if (len(found) >= count and not going_on) or time.monotonic() > deadline:
             break
         time.sleep(0.2)
     return {one["name"]: (one["state_name"], one["state"]["message"] or "") for one in found}
@@ -247,7 +248,7 @@ def test_a_run_that_was_killed_is_gone_on_with(prefect_server, tmp_path, monkeyp
     given = params(source, nodes, **limits)
     code = {"args": [sys.executable, "-c", KILLED, given.model_dump_json(exclude_unset=True)]}
     monkeypatch.setenv("PREFECT_API_URL", prefect_server.api)
-    assert subprocess.run(**code, check=False, timeout=300).returncode == -9
+    assert subprocess.run(**code, check=False, timeout=900).returncode == -9
 
     ledger.reconcile()
     assert ledger.runs()[0].status == "crashed"

@@ -169,7 +169,7 @@ def test_graphs_with_subgraphs_come_back_from_yaml():
     [
         ("nodes: [{name: a, uses: os.system}]", "os.system"),
         ("nodes: [{name: a, uses: merge, with: {conflct: x}}]", "conflct"),
-        ("nodes: [", "expected YAML"),
+        ("nodes: [", "graph, line 1: ends within brackets"),
     ],
 )
 def test_yaml_names_registered_steps_only(text, expected):
@@ -177,3 +177,14 @@ def test_yaml_names_registered_steps_only(text, expected):
         from_yaml(text)
 
     assert expected in str(told.value)
+
+
+def test_subgraphs_within_subgraphs_have_a_bottom():
+    deep = [{"name": "s0", "nodes": [python("x")]}]
+    for level in range(1, 12):
+        inner = {"name": "x", "uses": "graph", "with": {"graph": f"s{level - 1}"}}
+        deep.append({"name": f"s{level}", "nodes": [inner]})
+    top = {"name": "a", "uses": "graph", "with": {"graph": "s11"}}
+
+    with pytest.raises(InputError, match="subgraphs: 12 levels deep; expected at most 10"):
+        compiled(declared(top, subgraphs=deep), {"f": len})

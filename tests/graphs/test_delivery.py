@@ -191,3 +191,15 @@ def test_an_output_without_items_is_an_empty_file(tmp_path, calls):
 
     assert output(ended) == []
     assert ended.gathered.failed_items == 2
+
+
+def test_an_input_that_changes_while_it_is_read_is_told(tmp_path, calls):
+    source = lines(tmp_path / "items.jsonl", numbered(3))
+    prepared = prepare(params(source))
+    lines(source, numbered(2))
+    place = tmp_path / "runs"
+    place.mkdir()
+
+    error = execute(prepared, place).error
+    assert str(error).endswith("items.jsonl: 2 items, and 3 before; expected an input that does "
+                               "not change while it is read")  # fmt: skip

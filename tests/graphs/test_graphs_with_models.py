@@ -13,8 +13,9 @@ from blocks.llm_models import LanguageModels
 from blocks.service_pace import RetryRule
 from tasks.graphs.builder import graph, node
 from tasks.graphs.step import StepContext
+from tasks.graphs.streaming import GraphFailedError
 from tasks.graphs.under_way import Limits
-from tests.llm_script import ScriptedServer, chat, echo, status
+from tests.llm_script import SILENT, ScriptedServer, chat, echo, status
 from tests.llm_servers import LLAMA_KEY
 
 CANARY = "sk-canary-77d2"
@@ -153,6 +154,21 @@ def test_a_budget_stops_the_run_and_the_next_one_goes_on_from_there():
     assert asked == 4
     assert len(run.outputs["length"]) == 10
     assert len(server.seen) == 10
+
+
+def test_a_run_that_stops_ends_the_requests_under_way():
+    def fails(item):
+        while not server.seen:
+            threading.Event().wait(0.01)
+        raise ValueError("no")
+
+    bad = node("bad", fails, on_error="fail")
+    built = graph(node("clean", "clean") >> [node("ask", "summarise", connection="c"), bad])
+    with ScriptedServer(SILENT) as server:
+        with pytest.raises(GraphFailedError, match="node 'bad', item 1: ValueError: no"):
+            ran(built, server, ITEMS[:1])
+        # a request that was not ended would have been sent again after the silence
+        assert len(server.seen) == 1
 
 
 def test_the_key_is_in_nothing_that_a_run_gives(caplog):

@@ -7,9 +7,9 @@ import pytest
 
 from blocks.errors import TransientError
 from tasks.graphs.builder import graph, node
-from tasks.graphs.step import Skipped, Value
-from tasks.graphs.streaming import GraphFailedError
-from tasks.graphs.under_way import Limits
+from tasks.graphs.step import Skipped, StepContext, Value
+from tasks.graphs.streaming import Engine, GraphFailedError
+from tasks.graphs.under_way import Limits, Silent
 
 SMALL = Limits(chunk=2, workers=4, chunks_in_flight=4)
 
@@ -376,6 +376,29 @@ def test_states_say_what_holds_for_all_items():
     assert run.tallies["c"].reason == "condition"
     for one in run.tallies.values():
         assert one.items == one.passed + one.spread + one.failed + sum(one.skipped.values())
+
+
+def test_states_while_a_run_is_under_way():
+    seen: list = []
+
+    class Watch(Silent):
+        def moved(self, node, tally):
+            seen.append({name: one.state for name, one in engine.tallies.items()})
+
+    class Nowhere:
+        def chunk(self, chunk):
+            pass
+
+        def closing(self, node, numbers, items):
+            pass
+
+    built = graph(node("a", same) >> node("b", same)).compiled
+    limits = Limits(chunk=1, workers=1, chunks_in_flight=1)
+    engine = Engine(built, StepContext(), limits, Nowhere(), Watch())
+    engine.run([1])
+
+    assert seen == [{"a": "RUNNING", "b": "PENDING"}, {"a": "RUNNING", "b": "RUNNING"}]
+    assert {one.state for one in engine.tallies.values()} == {"COMPLETED"}
 
 
 def test_items_are_grouped_and_counted():

@@ -19,7 +19,7 @@ _BLOCK_TEXT = (
 _BLOCK = frozenset(_BLOCK_TEXT.split())
 _UNSEEN = frozenset({"script", "style", "template"})
 _NAMES = _INLINE | _BLOCK | _UNSEEN
-_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)(?:\s[^<>]*)?/?>|<!--|-->|<![a-zA-Z][^<>]*>")
+_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)(\s[^<>]*)?/?>|<!--|-->|<![a-zA-Z][^<>]*>")
 
 
 def without_tags(text: str) -> str:
@@ -32,7 +32,7 @@ def without_tags(text: str) -> str:
     at, hidden = 0, ""
     for match in _TAG.finditer(text):
         name = (match[2] or "").lower()
-        if name and name not in _NAMES:
+        if name and (name not in _NAMES or _compares(name, match[3] or "")):
             continue
         if not hidden:
             parts += (text[at : match.start()], "\n" if name in _BLOCK else "")
@@ -41,6 +41,11 @@ def without_tags(text: str) -> str:
     if not hidden:
         parts.append(text[at:])
     return html.unescape("".join(parts))
+
+
+def _compares(name: str, attributes: str) -> bool:
+    """Whether it is rather a comparison, such as `p <q and r> s`."""
+    return len(name) == 1 and bool(attributes.strip()) and "=" not in attributes
 
 
 def _hidden(hidden: str, match: re.Match[str], name: str) -> str:

@@ -1,0 +1,59 @@
+"""A run over a graph without Prefect, recorded in the ledger as any other."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from uuid import uuid4
+
+from blocks import ledger
+from blocks.settings import settings
+from tasks.graphs.accounts import node_metrics
+from tasks.graphs.delivery import GraphResult, Occasion, deliver_folder
+from tasks.graphs.planning import Prepared, plan_frame
+from tasks.graphs.running import execute
+from tasks.results import require_writable, run_id
+
+
+def recorded_run(prepared: Prepared) -> GraphResult:
+    """The result of a run, which has its row in the ledger as any other."""
+    require_writable(settings().results)
+    started, row = datetime.now(UTC), str(uuid4())
+    name = f"{prepared.name}-{prepared.source.name.rsplit('/', 1)[-1]}"
+    parameters = prepared.params.model_dump(mode="json")
+    ledger.start("graphs", execution_id=row, run_name=name, input_data=parameters)
+    try:
+        with TemporaryDirectory(prefix="seqloom-graph-") as folder:
+            plan = plan_frame(prepared, look=False)
+            ended = execute(prepared, Path(folder))
+            occasion = Occasion(name, run_id(started, row), started)
+            result = deliver_folder(ended, occasion, plan)
+        for step, values in node_metrics(ended).items():
+            ledger.add_metrics(row, step, values)
+    except BaseException as error:
+        status: Any = "cancelled" if isinstance(error, KeyboardInterrupt) else "failed"
+        ledger.finish(row, status, error=error)
+        raise
+    ledger.finish(
+        row, "failed" if result.error else "completed", result.model_dump(mode="json"),
+        error=result.error or None, degraded=result.degraded, versions=result.versions,
+        input_digests=result.inputs, output_digests=result.digests,
+    )  # fmt: skip
+    return result
+
+
+def summary(result: GraphResult) -> str:
+    """What a run came to, in lines."""
+    states = ", ".join(f"{name} {state}" for name, state in result.states.items())
+    outputs = ", ".join(f"{count:,} of {name}" for name, count in result.outputs.items())
+    lines = [
+        f"items    {result.items:,} in, {result.failed:,} failed; out: {outputs}",
+        f"nodes    {states}",
+        f"models   {result.calls:,} calls, {result.tokens:,} tokens, {result.cost:g} USD",
+        f"page     {result.page}",
+    ]
+    if not result.calls:
+        del lines[2]
+    if result.error:
+        lines.insert(0, f"ended    {result.error}")
+    return "\n".join(lines)
