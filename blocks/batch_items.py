@@ -35,7 +35,7 @@ class Batch:
     name: str
 
     def add(self, items: Sequence[tuple[str, str]]) -> None:
-        """Add items with their digests; one whose sequence has changed begins anew."""
+        """Add items with digests of what decides their results; where that changed, anew."""
         now = datetime.now(UTC)
         rows = [
             {

@@ -17,7 +17,7 @@ class ItemState(BaseModel):
 
     item: str
     sequence: str
-    """Digest of its sequence."""
+    """Digest of its sequence, and of what else decides its result."""
     state: State
     stage: str
     """The last stage that touched it; "" for none."""

@@ -20,7 +20,14 @@ from tasks.domains.batch_page import outcome_frame
 from tasks.domains.delivery import DomainsResult, deliver
 from tasks.domains.model import DomainsParams
 from tasks.domains.outcome import stages_of
-from tasks.domains.planning import job_of, plan_frame, prepare, read_input, require_stored
+from tasks.domains.planning import (
+    annotation_key,
+    job_of,
+    plan_frame,
+    prepare,
+    read_input,
+    require_stored,
+)
 from tasks.domains.running import Chunks
 from tasks.policies import pipeline, run_logger
 from tasks.recording import execution_id
@@ -54,8 +61,9 @@ def annotate(params: DomainsParams) -> DomainsResult:
     require_writable(settings().results)
     batch = open_batch(engine(), params.batch_name, "domains", stages_of(params.mode), _execution())
     cut = stages.cut.with_options(task_run_name="cut into chunks")(
-        read, params.batch_name, params.proteins, params.search.blast.chunk_size
-    )
+        read, params.batch_name, params.proteins, params.search.blast.chunk_size,
+        annotation_key(run),
+    )  # fmt: skip
     if not cut.chunks:
         return _nothing(params, len(run.files.waiting), cut.left_out)
     done = Chunks(run, job, batch).done(cut.chunks)

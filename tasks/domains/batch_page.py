@@ -71,8 +71,8 @@ def batch_page(shown: BatchPage, gathered: Gathered) -> str:
                 total=gathered.proteins,
                 where="domains.tsv and proteins.tsv",
             ),
-            "A colour for each class at the level of homology, the stronger the surer; open a "
-            "protein for its evidence. All positions count from 1.",
+            "Within a protein each class at the level of homology has its colour, the stronger the "
+            "surer; open a protein for its evidence. All positions count from 1.",
         ),
         Section("Coverage and confidence", "confidence", _confidence(shown, gathered)),
     ]

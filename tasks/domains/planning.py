@@ -1,5 +1,7 @@
 """What a run over domains will do, and all that can be wrong with it before it begins."""
 
+import hashlib
+import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,7 +22,7 @@ from tasks.domains.model import DomainsParams, ProteinInput
 from tasks.domains.outcome import SEARCHES, Limits, Read, ReferenceRef, SearchJob
 from tasks.domains.reference import Reference, open_reference
 from tasks.domains.reference_jobs import references_folder
-from tasks.domains.search_jobs import evidence_store, search_of
+from tasks.domains.search_jobs import deciding, evidence_store, search_of
 from tasks.domains.searching import search_versions
 from tasks.domains.stages import initialise
 from tasks.items import StageResult
@@ -62,6 +64,26 @@ def prepare(params: DomainsParams) -> Prepared:
     versions = search_versions(reference, params.search, hhsearch=params.mode != "BLAST_ONLY")
     ref = ReferenceRef(folder=str(reference.folder), fingerprint=reference.manifest.fingerprint)
     return Prepared(params, files_of(params.input), reference, ref, versions)
+
+
+def annotation_key(run: Prepared) -> str:
+    """What decides an annotation besides the sequence; with another, a protein counts as new.
+
+    Versions of programs do not: nobody wants to begin again because of an upgrade.
+    """
+    params = run.params
+    search = params.search.model_dump(mode="json")
+    parts = {
+        "reference": run.ref.fingerprint,
+        "mode": params.mode,
+        "hhsearch_below_coverage": params.hhsearch_below_coverage,
+        "search": {
+            name: deciding(given) if isinstance(given, dict) else given
+            for name, given in deciding(search).items()
+        },
+        "partition": params.partition.model_dump(mode="json"),
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def _reference_place(given: str) -> str:

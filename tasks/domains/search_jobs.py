@@ -78,7 +78,7 @@ def search_of(kind: str, job: SearchJob) -> Search:
         "chain_blast": ("blast",), "domain_blast": ("blast",), "profile": ("profiles",),
         "hhsearch": ("profiles", "hhsearch"),
     }  # fmt: skip
-    chosen = {part: _deciding(given[part]) for part in parts[kind]}
+    chosen = {part: deciding(given[part]) for part in parts[kind]}
     programs = {name: job.versions[name] for name in PROGRAMS[kind] if name in job.versions}
     return Search.of(
         kind,
@@ -89,7 +89,8 @@ def search_of(kind: str, job: SearchJob) -> Search:
     )
 
 
-def _deciding(given: dict[str, object]) -> dict[str, object]:
+def deciding(given: dict[str, object]) -> dict[str, object]:
+    """Settings of a search that decide its result."""
     return {name: value for name, value in given.items() if name not in NOT_DECIDING}
 
 

@@ -8,6 +8,7 @@ result as a whole: what failed is asked again. What computes is cached as any st
 """
 
 import gzip
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
@@ -100,10 +101,11 @@ def initialise(
 
 
 @delivery
-def cut(read: Read, batch: str, which: Which, size: int) -> Cut:
+def cut(read: Read, batch: str, which: Which, size: int, decided: str) -> Cut:
     """Note the proteins in their batch, and cut those that are to be worked on into chunks.
 
-    Proteins of files that were refused are left out.
+    Proteins of files that were refused are left out. What is noted of a protein is its sequence
+    with `decided`, all that decides its annotation: if either is another, it is new.
     """
     storage, states = Storage(settings().storage), find_batch(engine(), batch)
     chunks: list[Chunk] = []
@@ -111,7 +113,9 @@ def cut(read: Read, batch: str, which: Which, size: int) -> Cut:
     pending: list[pd.DataFrame] = []
     for frame in iter_table(read.table, batch_rows=max(size, CUT_ROWS)):
         sound = frame[~frame["source"].isin(list(read.refused))]
-        states.add(list(zip(sound["id"], sound["digest"], strict=True)))
+        if which != "failed":  # those that failed may be tried again with other parameters
+            keys = [_key(digest, decided) for digest in sound["digest"]]
+            states.add(list(zip(sound["id"], keys, strict=True)))
         wanted = states.chosen(sound["id"].tolist(), which)
         states.begin([one for one in sound["id"] if one in wanted], passed="initialise")
         kept = sound[sound["id"].isin(wanted)]
@@ -123,6 +127,10 @@ def cut(read: Read, batch: str, which: Which, size: int) -> Cut:
     if pending and len(pending[0]):
         chunks.append(_chunk(storage, len(chunks) + 1, pending[0]))
     return Cut(stage="cut", chunks=tuple(chunks), chosen=chosen, left_out=left_out)
+
+
+def _key(digest: str, decided: str) -> str:
+    return hashlib.sha256(f"{digest} {decided}".encode()).hexdigest()
 
 
 def _chunk(storage: Storage, number: int, frame: pd.DataFrame) -> Chunk:

@@ -64,7 +64,7 @@ def _distributions(
     marked = {label: math.log10(v) if log else v for label, v in lines.items()}
     edges = bin_edges(np.concatenate(list(drawn.values())))
     span = np.concatenate([edges, list(marked.values())])
-    x = Axis(float(span.min()), float(span.max()), 34, 304, log)
+    x = Axis(float(span.min()), float(span.max()), 40, 304, log)
     shares = [100 * np.histogram(array, edges)[0] / max(len(array), 1) for array in drawn.values()]
     y = Axis(0, max(float(share.max()) for share in shares) * 1.05, 140, 8)
     parts = axis_frame(x, y, ticks=(4, 3), percent=True)

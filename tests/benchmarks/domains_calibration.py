@@ -89,8 +89,8 @@ def main() -> None:
         + (f" --hhsuite DIR --hhsearch {args.hhsearch}" if args.hhsuite else ""),
         "data": "SCOP 1.75 domains (ASTRAL 40 %) and PDB chains with their ranges",
         "chains": f"{len(chains)} fully annotated chains outside of bench600.txt, half with "
-        "several domains; hits of their own PDB entries removed (but, for the cards of "
-        f"classes, in one more look at one in {KNOWN_ONE_OF})",
+        "several domains; hits of their own PDB entries removed; for the cards of "
+        f"classes one in {KNOWN_ONE_OF} was also looked at with these hits",
         "right": "IoU of residues >= 0.8 with a true domain of the same superfamily",
         "confidence": "share of right domains in groups of 100, less its standard error",
         "seed": args.seed,

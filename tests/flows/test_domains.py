@@ -299,6 +299,20 @@ def test_a_folder_is_gone_on_with_new_proteins_only(params, tmp_path, monkeypatc
     assert (third.folder, third.left_out) == ("", 3)
 
 
+def test_with_other_parameters_a_protein_is_new_but_not_searched_again(
+    params, tmp_path, monkeypatch
+):
+    fasta(tmp_path / "a.fasta", FEW[:2])
+    wanted = {"input": {"sequences": str(tmp_path / "a.fasta")}, "proteins": "new"}
+    annotate(params(**wanted))
+    log = put_first(tmp_path, monkeypatch, "blastp")
+    other = annotate(params(**wanted, partition={"min_confidence": 0.95}))
+    again = annotate(params(**wanted, partition={"min_confidence": 0.95}))
+    assert (other.proteins, other.left_out) == (2, 0)
+    assert calls(log) == 0
+    assert (again.proteins, again.left_out) == (0, 2)
+
+
 def test_files_that_just_changed_wait(params, tmp_path):
     inbox = tmp_path / "inbox"
     fasta(inbox / "a.fasta", FEW[:2])
