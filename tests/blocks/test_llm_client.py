@@ -29,6 +29,7 @@ from tests.llm_script import (
 CANARY = "sk-canary-7f3a"
 QUICK = RetryRule(attempts=3, first_wait_s=0.01, longest_wait_s=0.02, throttled_for_s=1.0)
 SHAPE = Shape.of_fields("label", {"label": ["good", "bad"], "score": "float"})
+BAD_COUNTS = ["x", -1, None, 1.5, True, 2**60, [1]]
 GOOD = '{"label": "good", "score": 0.5}'
 
 
@@ -61,6 +62,21 @@ def test_an_answer_with_what_it_took():
     assert answer == Answer("hello", "fast: m", usage=Usage(1, 1000, 500, 0.007))
     assert server.seen[0].path == "/v1/chat/completions"
     assert server.seen[0].headers["authorization"] == f"Bearer {CANARY}"
+
+
+@pytest.mark.parametrize(
+    "usage",
+    ["x", 7, [], {}, None, *({"prompt_tokens": 3, "completion_tokens": n} for n in BAD_COUNTS)],
+    ids=str,
+)
+def test_an_answer_stays_whatever_is_said_of_its_use(usage):
+    body = {"choices": [{"message": {"content": "hello"}}], "usage": usage}
+    with ScriptedServer(reply(200, body)) as server:
+        (answer,) = ask(server, Prompt("hi"), input_price=1.0, output_price=1.0)
+
+    known = 3 if usage and isinstance(usage, dict) else 0
+    assert answer == Answer("hello", "fast: m", usage=Usage(1, known, 0, known / 1e6))
+    assert len(server.seen) == 1
 
 
 @pytest.mark.parametrize(

@@ -179,12 +179,13 @@ def test_bodies_of_embeddings(model, texts, body):
     ("data", "count", "read"),
     [
         ({"embedding": [1, 0], "inputTextTokenCount": 3}, 1, ([[1, 0]], 3)),
+        ({"embedding": [1], "inputTextTokenCount": "x"}, 1, ([[1]], None)),
         ({"embeddings": [[1], [2]]}, 2, ([[1], [2]], None)),
         ({"embeddings": {"float": [[1], [2]]}}, 2, ([[1], [2]], None)),
         ({"embeddings": {"float": [[1]]}}, 2, None),
         ({}, 1, None),
     ],
-    ids=["titan", "cohere floats", "cohere by type", "one is missing", "none"],
+    ids=["titan", "bad count", "cohere floats", "cohere by type", "one is missing", "none"],
 )
 def test_vectors_of_bedrock(data, count, read):
     assert llm_bedrock.read_embeddings(data, count) == read
