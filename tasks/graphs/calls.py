@@ -120,8 +120,16 @@ class NodeWork:
         )
 
     def _called(self, inputs: Sequence[JsonValue], done: Done) -> list[Outcome]:
+        """Outcomes of items; with `join: each`, of one call for each value of an item."""
+        if self._node.join != "each" or not self._node.needs[1:]:
+            return self._tried(inputs, done)
+        named = [given if isinstance(given, dict) else {} for given in inputs]
+        answers = iter(self._tried([value for given in named for value in given.values()], done))
+        return [joins.by_need({name: next(answers) for name in given}) for given in named]
+
+    def _tried(self, inputs: Sequence[JsonValue], done: Done) -> list[Outcome]:
         """Outcomes after all tries that are allowed."""
-        outcomes = self._each_or_all(inputs, done)
+        outcomes = self._guarded(inputs, done)
         for attempt in range(1, self._node.retries.attempts):
             again = [
                 place
@@ -131,7 +139,7 @@ class NodeWork:
             if not again or self._around.stop.wait(self._delay(attempt)):
                 break
             done.tries += len(again)
-            answers = self._each_or_all([inputs[place] for place in again], done)
+            answers = self._guarded([inputs[place] for place in again], done)
             for place, answer in zip(again, answers, strict=True):
                 outcomes[place] = answer
         return outcomes
@@ -140,17 +148,6 @@ class NodeWork:
         rule = self._node.retries
         longest = min(rule.cap_s, rule.base_s * 2 ** (attempt - 1))
         return float(longest * self._jitter.uniform(0.5, 1.0))
-
-    def _each_or_all(self, inputs: Sequence[JsonValue], done: Done) -> list[Outcome]:
-        if self._node.join != "each" or len(self._node.needs) == 1:
-            return self._guarded(inputs, done)
-        flat = [value for given in inputs if isinstance(given, dict) for value in given.values()]
-        answers = iter(self._guarded(flat, done))
-        found: list[Outcome] = []
-        for given in inputs:
-            names = list(given) if isinstance(given, dict) else []
-            found.append(_by_need({name: next(answers) for name in names}))
-        return found
 
     def _guarded(self, inputs: Sequence[JsonValue], done: Done) -> list[Outcome]:
         """One call; where it raises, one for each item, so that only the bad ones fail."""
@@ -216,14 +213,6 @@ class NodeWork:
         ending: Callable[[StepContext], Sequence[Item]] | None
         ending = getattr(self._runner, "finish", None)
         return list(ending(self._around.context)) if ending is not None else []
-
-
-def _by_need(answers: dict[str, Outcome]) -> Outcome:
-    values = {name: one.item for name, one in answers.items() if isinstance(one, Value)}
-    if values:
-        return Value(values)
-    failed = [one for one in answers.values() if isinstance(one, Failed)]
-    return failed[0] if failed else next(iter(answers.values()), Skipped())
 
 
 def _written(outcome: Value | Several) -> JsonValue:

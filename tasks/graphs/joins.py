@@ -5,11 +5,12 @@
     each     {need: value}; the step is called once for each, and the results stand by need
     reduce   one value: `merge` puts fields together, `concat` puts lists and texts together
 
+With `each`, an item of which one call fails has failed; calls that skip are left out of it.
 An item that was skipped by every need is skipped; one that failed in a need is skipped here as
 `upstream_failed`, unless `min_inputs` says that fewer values do.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pydantic import JsonValue
 
@@ -88,3 +89,18 @@ def reduced(node: Node, values: list[tuple[str, JsonValue]]) -> JsonValue:
     if all(isinstance(value, str) for value in found):
         return "\n".join(map(str, found))
     return found
+
+
+def by_need(answers: Mapping[str, Outcome]) -> Outcome:
+    """The outcome of an item with `join: each`, out of those of its calls, by the need.
+
+    The first failure, if there is one; the calls themselves were tried again before.
+    """
+    for need, one in answers.items():
+        if isinstance(one, Failed):
+            return Failed(f"{need}: {one.text}", one.transient)
+    there = {need: one for need, one in answers.items() if isinstance(one, Value)}
+    if there:
+        values: dict[str, JsonValue] = {need: one.item for need, one in there.items()}
+        return Value(values, keep=all(one.keep for one in there.values()))
+    return next(iter(answers.values()), Skipped())

@@ -1,0 +1,59 @@
+"""What joins make of several needs, some of which failed."""
+
+import pytest
+
+from blocks.errors import TransientError
+from tasks.graphs.builder import graph, node
+from tasks.graphs.streaming import GraphFailedError
+
+
+def each(function, **options):
+    """`d` is called once for 1 (of `b`) and once for 2 (of `c`)."""
+    two = node("a", lambda n: n) >> [node("b", lambda n: n), node("c", lambda n: n + 1)]
+    return graph(two >> node("d", function, join="each", **options))
+
+
+def no_two(value):
+    if value == 2:
+        raise ValueError("no 2")
+    return value * 10
+
+
+def test_an_item_of_which_one_call_fails_has_failed():
+    run = each(no_two).run([1, 5])
+
+    assert run.failed("d") == {(0,): "c: ValueError: no 2"}
+    assert run.outputs["d"] == [{"b": 50, "c": 60}]
+
+
+def test_a_call_that_fails_stops_the_run_where_it_shall():
+    with pytest.raises(GraphFailedError, match=r"node 'd', item 1: c: ValueError: no 2"):
+        each(no_two, on_error="fail").run([1])
+
+
+@pytest.mark.parametrize(
+    ("options", "outputs", "skipped"),
+    [
+        ({"on_error": "default", "default": 0}, [0, {"b": 50, "c": 60}], {}),
+        ({"on_error": "skip"}, [{"b": 50, "c": 60}], {(0,): "error"}),
+    ],
+    ids=["default", "skip"],
+)
+def test_on_error_holds_for_an_item_of_which_one_call_fails(options, outputs, skipped):
+    run = each(no_two, **options).run([1, 5])
+
+    assert (run.outputs["d"], run.skipped("d"), run.failed("d")) == (outputs, skipped, {})
+
+
+def test_only_the_call_that_failed_is_tried_again():
+    calls: list = []
+
+    def busy_once(value):
+        calls.append(value)
+        if calls.count(2) == 1 and value == 2:
+            raise TransientError("busy")
+        return value
+
+    run = each(busy_once, retries={"attempts": 2, "base_s": 0}).run([1])
+
+    assert (run.outputs["d"], sorted(calls)) == ([{"b": 1, "c": 2}], [1, 2, 2])
