@@ -46,8 +46,9 @@ def summary(result: GraphResult) -> str:
     """What a run came to, in lines."""
     states = ", ".join(f"{name} {state}" for name, state in result.states.items())
     outputs = ", ".join(f"{count:,} of {name}" for name, count in result.outputs.items())
+    further = f" ({result.errors:,} failures)" if result.errors > result.failed else ""
     lines = [
-        f"items    {result.items:,} in, {result.failed:,} failed; out: {outputs}",
+        f"items    {result.items:,} in, {result.failed:,} failed{further}; out: {outputs}",
         f"nodes    {states}",
         f"models   {result.calls:,} calls, {result.tokens:,} tokens, {result.cost:g} USD",
         f"page     {result.page}",

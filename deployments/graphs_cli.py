@@ -208,7 +208,7 @@ def _run(content: dict[str, Any], *, dry_run: bool, as_json: bool) -> int:
         _print(summary(result))
     if result.error:
         return FAILED
-    return ITEMS_FAILED if result.failed else 0
+    return ITEMS_FAILED if result.errors else 0
 
 
 def _prepare() -> None:

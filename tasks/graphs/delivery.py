@@ -51,8 +51,9 @@ class GraphResult(Record):
     items: int = 0
     """Of the input."""
     failed: int = 0
-    """Items of the input that failed at some node."""
+    """Items of the input that failed at some node, or something that was made of them."""
     errors: int = 0
+    """All failures: also those of items that a node made at the end (`aggregate`)."""
     outputs: dict[str, int] = Field({})
     """Output -> items."""
     states: dict[str, State] = Field({})

@@ -203,3 +203,24 @@ def test_an_input_that_changes_while_it_is_read_is_told(tmp_path, calls):
     error = execute(prepared, place).error
     assert str(error).endswith("items.jsonl: 2 items, and 3 before; expected an input that does "
                                "not change while it is read")  # fmt: skip
+
+
+SPLIT = {"name": "parts", "uses": "split", "with": {"by": "sentences"}}
+
+
+def test_what_fails_below_a_split_counts_as_its_item_of_the_input(tmp_path, calls):
+    texts = [{"id": n, "text": "One. Two.", "bad": n == 1} for n in range(3)]
+    source = lines(tmp_path / "items.jsonl", texts)
+    result, folder = delivered(params(source, (SPLIT, python("first", "one", "parts"))), tmp_path)
+
+    assert (result.failed, result.errors) == (1, 2)
+    assert json.loads((folder / "failed.jsonl").read_text()) == texts[1]
+
+
+def test_what_fails_after_an_aggregate_counts_as_a_failure_of_no_item(tmp_path, calls):
+    source = lines(tmp_path / "items.jsonl", numbered(3))
+    total = {"name": "total", "uses": "aggregate", "with": {"by": "id"}}
+    result, folder = delivered(params(source, (total, python("late", "two", "total"))), tmp_path)
+
+    assert (result.failed, result.errors) == (0, 3)
+    assert not (folder / "failed.jsonl").exists()
