@@ -73,7 +73,8 @@ def read_answer(data: Any) -> Heard | None:  # noqa: ANN401 -- JSON
         blocks = data["output"]["message"]["content"]
         calls = [block["toolUse"]["input"] for block in blocks if "toolUse" in block]
         texts = [block["text"] for block in blocks if "text" in block]
-        said = json.dumps(calls[0], ensure_ascii=False) if calls else "".join(texts)
+        text = "".join(texts) if texts else None
+        said = json.dumps(calls[0], ensure_ascii=False) if calls else text
         finish = _FINISHES.get(data["stopReason"], "end")
         usage = data.get("usage")
         tokens = (tokens_said(usage, name) for name in ("inputTokens", "outputTokens"))

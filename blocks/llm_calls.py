@@ -159,7 +159,8 @@ class Fault:
 class Heard:
     """What one reply of a service says, read."""
 
-    text: str
+    text: str | None
+    """None: the reply holds none, and no call of a tool either."""
     finish: Finish
     input_tokens: int | None
     """None: the service does not say."""

@@ -77,7 +77,7 @@ def read_answer(data: Any) -> Heard | None:  # noqa: ANN401 -- JSON
         (choice, *_) = data["choices"]
         message = choice["message"]
         calls = message.get("tool_calls") or []
-        said = calls[0]["function"]["arguments"] if calls else message.get("content") or ""
+        said = calls[0]["function"]["arguments"] if calls else message.get("content")
         finish = _FINISHES.get(choice.get("finish_reason") or "stop", "end")
         if message.get("refusal"):
             said, finish = message["refusal"], "filtered"
@@ -85,7 +85,7 @@ def read_answer(data: Any) -> Heard | None:  # noqa: ANN401 -- JSON
     except (KeyError, TypeError, ValueError, AttributeError, IndexError):
         return None
     tokens = (tokens_said(usage, name) for name in ("prompt_tokens", "completion_tokens"))
-    return Heard(str(said), finish, *tokens)
+    return Heard(None if said is None else str(said), finish, *tokens)
 
 
 def texts_a_request(_: str) -> int:

@@ -64,6 +64,39 @@ def test_an_answer_with_what_it_took():
     assert server.seen[0].headers["authorization"] == f"Bearer {CANARY}"
 
 
+NOTHING = [
+    ({"content": None}, "stop", "unusable", "the answer holds no text"),
+    ({}, "stop", "unusable", "the answer holds no text"),
+    ({"content": None}, "length", "cut", "cut off after 1024 tokens; expected a larger"),
+]
+
+
+@pytest.mark.parametrize(
+    ("message", "finish", "kind", "said"), NOTHING, ids=["null", "none", "cut"]
+)
+def test_an_answer_without_a_text_is_a_fault(message, finish, kind, said):
+    body = {"choices": [{"message": message, "finish_reason": finish}]}
+    with ScriptedServer(reply(200, body)) as server:
+        (fault,) = ask(server, Prompt("hi"))
+
+    assert (fault.kind, len(server.seen)) == (kind, 1)
+    assert said in fault.reason
+
+
+def test_an_empty_text_is_an_answer():
+    with ScriptedServer(chat("")) as server:
+        assert ask(server, Prompt("hi"))[0].text == ""
+
+
+def test_a_shape_is_asked_for_again_where_there_is_no_text():
+    nothing = reply(200, {"choices": [{"message": {"content": None}}]})
+    with ScriptedServer(nothing, chat(GOOD)) as server:
+        (answer,) = ask(server, Prompt("hi", shape=SHAPE))
+
+    assert answer.repaired
+    assert "the answer holds no text" in server.seen[1].body["messages"][-1]["content"]
+
+
 @pytest.mark.parametrize(
     "usage",
     ["x", 7, [], {}, None, *({"prompt_tokens": 3, "completion_tokens": n} for n in BAD_COUNTS)],

@@ -236,6 +236,12 @@ def test_chat_answers(message, finish, read):
     assert (heard.text, heard.finish) == read
 
 
+def test_an_answer_of_nothing_but_reasoning_holds_no_text():
+    assert llm_bedrock.read_answer(converse([THINKS])).text is None
+    assert llm_bedrock.read_answer(converse([])).text is None
+    assert llm_bedrock.read_answer(converse([{"text": ""}])).text == ""
+
+
 @pytest.mark.parametrize("data", [None, [], {}, {"choices": []}, {"choices": [{}]}, "text"])
 def test_what_is_no_answer_is_none(data):
     assert llm_openai.read_answer(data) is None
