@@ -1,5 +1,7 @@
 """What joins make of several needs, some of which failed."""
 
+import threading
+
 import pytest
 
 from blocks.errors import TransientError
@@ -57,3 +59,46 @@ def test_only_the_call_that_failed_is_tried_again():
     run = each(busy_once, retries={"attempts": 2, "base_s": 0}).run([1])
 
     assert (run.outputs["d"], sorted(calls)) == ([{"b": 1, "c": 2}], [1, 2, 2])
+
+
+def test_any_takes_the_first_declared_and_not_the_fastest():
+    fast_is_done = threading.Event()
+
+    def slow(value):
+        return fast_is_done.wait(20) and f"slow {value}"
+
+    def fast(value):
+        fast_is_done.set()
+        return f"fast {value}"
+
+    first = node("a", lambda n: n) >> [node("b", slow), node("c", fast)]
+    run = graph(first >> node("d", lambda text: text, join="any")).run([1])
+
+    assert run.outputs["d"] == ["slow 1"]
+
+
+def test_any_waits_for_the_fewest_inputs():
+    two = node("a", lambda n: n) >> [node("b", no_two), node("c", lambda n: n)]
+    run = graph(two >> node("d", lambda n: n, join="any", min_inputs=2)).run([1, 2])
+
+    assert (run.outputs["d"], run.skipped("d")) == ([10], {(1,): "upstream_failed"})
+
+
+def test_a_sub_graph_in_a_join_has_the_name_of_its_node():
+    inner = graph(
+        node("x", lambda n: n)
+        >> [node("y", lambda n: n), node("z", lambda n: -n)]
+        >> node("w", lambda both: both)
+    )
+    two = node("a", lambda n: n) >> [node("s", inner), node("c", lambda n: n + 1)]
+
+    assert graph(two >> node("d", lambda both: both)).run([1]).outputs["d"] == [
+        {"s": {"y": 1, "z": -1}, "c": 2}
+    ]
+
+
+def test_a_sub_graph_is_given_the_names_outside_of_it():
+    inner = graph(node("x", lambda both: both))
+    two = node("a", lambda n: n) >> [node("b", lambda n: n), node("c", lambda n: n + 1)]
+
+    assert graph(two >> node("s", inner)).run([1]).outputs["s.x"] == [{"b": 1, "c": 2}]
