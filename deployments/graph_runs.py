@@ -20,8 +20,7 @@ def recorded_run(prepared: Prepared) -> GraphResult:
     require_writable(settings().results)
     started, row = datetime.now(UTC), str(uuid4())
     name = f"{prepared.name}-{prepared.source.name.rsplit('/', 1)[-1]}"
-    parameters = prepared.params.model_dump(mode="json")
-    ledger.start("graphs", execution_id=row, run_name=name, input_data=parameters)
+    ledger.start("graphs", execution_id=row, run_name=name, input_data=prepared.told)
     try:
         with TemporaryDirectory(prefix="seqloom-graph-") as folder:
             plan = plan_frame(prepared, look=False)

@@ -105,7 +105,7 @@ def deliver_folder(ended: Ended, occasion: Occasion, plan: pd.DataFrame) -> Grap
         folder.text(DECLARATION, to_yaml(graph.declaration))
         folder.text("graph.mmd", mermaid(graph, ended.states) + "\n")
         folder.multiqc("graphs", "Graph", nodes.rename(columns={"node": "Sample"}))
-        folder.json("pipeline_info/params.json", mask(run.params.model_dump(mode="json")))
+        folder.json("pipeline_info/params.json", mask(run.told))
         folder.json("pipeline_info/plan.json", plan.to_dict("records"))
         folder.csv("pipeline_info/execution_trace.tsv", trace_frame(ended), separator="\t")
         folder.versions(versions)
@@ -148,7 +148,7 @@ def _page(
     run = ended.run
     params = {
         name: str(value)
-        for name, value in mask(run.params.model_dump(mode="json")).items()
+        for name, value in mask(run.told).items()
         if name not in ("nodes", "subgraphs", "input", "outputs")
     }
     if ended.failed_first:

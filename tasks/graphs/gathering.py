@@ -11,7 +11,7 @@ from pydantic import JsonValue
 from tasks.graphs import joins
 from tasks.graphs.chunks import Chunk, Number, taken
 from tasks.graphs.compiled import INPUT, Graph, Ready
-from tasks.graphs.outcome_lines import item_line, masked
+from tasks.graphs.outcome_lines import item_line, masked, masked_outcome
 from tasks.graphs.results import values_of
 from tasks.graphs.step import Failed, Item, Outcome, Skipped, Value
 from tasks.graphs.under_way import Sink
@@ -68,7 +68,7 @@ class Gathering:
 
     Args:
         folder: Where files are written.
-        hidden: Fields that samples and errors do not show.
+        hidden: Fields that are masked in files and samples.
     """
 
     def __init__(self, graph: Graph, folder: Path, hidden: Collection[str] = ()) -> None:
@@ -122,8 +122,11 @@ class Gathering:
         ]
 
     def _write(self, node: str, items: list[JsonValue] | list[Item]) -> None:
-        self._files[self.file_name(node)].write(b"".join(map(item_line, items)))
+        self._files[self.file_name(node)].write(b"".join(map(self._line, items)))
         self.outputs[node] += len(items)
+
+    def _line(self, item: JsonValue | Item) -> bytes:
+        return item_line(masked(item, self._hidden))
 
     def _look(self, one: Ready, chunk: Chunk, outcomes: list[Outcome]) -> None:
         shown = self.shown[one.name]
@@ -138,9 +141,7 @@ class Gathering:
         needs = [[outcomes[place]] for outcomes in taken(one.parents, chunk)]
         given = joins.given(one.node, needs)[0]
         item = masked(given.item, self._hidden) if isinstance(given, Value) else None
-        if isinstance(outcome, Value):
-            outcome = Value(masked(outcome.item, self._hidden))
-        return Sample(chunk.numbers[place], item, outcome)
+        return Sample(chunk.numbers[place], item, masked_outcome(outcome, self._hidden))
 
     def _failed(self, node: str, chunk: Chunk, place: int, outcome: Failed) -> None:
         number = chunk.numbers[place]
@@ -155,7 +156,7 @@ class Gathering:
         self.failed_items += 1
         given = chunk.inputs[place]
         if chunk.stream == INPUT and isinstance(given, Value):
-            self._files[FAILED_INPUT].write(item_line(given.item))
+            self._files[FAILED_INPUT].write(self._line(given.item))
         else:
             self._owed.add(number[0])
 
@@ -177,7 +178,7 @@ class Gathering:
         if self._owed:
             for place, item in enumerate(items):
                 if place in self._owed:
-                    self._files[FAILED_INPUT].write(item_line(item))
+                    self._files[FAILED_INPUT].write(self._line(item))
             self._owed.clear()
 
 

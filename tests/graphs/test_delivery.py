@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from blocks.errors import InputError, SeqloomError
+from deployments.graph_runs import recorded_run
 from tasks.graphs.accounts import require_sums
 from tasks.graphs.delivery import Occasion, deliver_folder
 from tasks.graphs.model import GraphParams
@@ -125,6 +126,25 @@ def test_what_cannot_be_run_again_is_told(tmp_path, calls, rerun, message):
 
     with pytest.raises(InputError, match=message):
         prepare_again(GraphParams(rerun=rerun))
+
+
+def test_masked_fields_are_in_no_file_of_the_folder_nor_in_the_ledger(tmp_path, calls):
+    items = [{"id": 1, "name": "Erika Muster"}, {"id": 2, "name": "Erika Muster", "bad": True}]
+    nodes = [python("first", "one", mask=["name"])]
+    given = GraphParams.model_validate({"input": {"items": items}, "nodes": nodes})
+    folder = Path(recorded_run(prepare(given)).folder)
+
+    assert pd.read_csv(folder / "first.csv")["name"].tolist() == ["***"]
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert [path for path in files if b"Muster" in path.read_bytes()] == []
+
+
+def test_a_node_that_got_masked_fields_is_not_run_again(tmp_path, calls):
+    nodes = (python("first", "one", mask=["id"]), PAIR[1])
+    delivered(params(lines(tmp_path / "items.jsonl", numbered(1)), nodes), tmp_path)
+
+    with pytest.raises(InputError, match="rerun: that run masked id in what node 'second' got; "):
+        prepare_again(GraphParams(rerun="r/second"))
 
 
 def test_counts_that_do_not_add_up_are_an_error():
