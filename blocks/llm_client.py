@@ -121,7 +121,10 @@ class ModelClient:
             heard = self._wire.read_answer(reply.data)
             tokens = (heard.input_tokens, heard.output_tokens) if heard else (0, 0)
             bill.usage = self._service.usage(reply.requests, *tokens)
-            return heard or self._service.fault("the reply is no answer", "unusable"), bill.usage
+            if heard is not None:
+                return heard, bill.usage
+            none = f"no JSON: {reply.text}" if reply.text else "the reply is no answer"
+            return self._service.fault(none, "unusable"), bill.usage
 
     @property
     def texts_a_request(self) -> int:

@@ -138,12 +138,7 @@ def test_what_passes_is_asked_again(first, requests):
         (status(429, retry_after="3600"), "unavailable", 1, "asks to be left alone for 3600 s"),
         (CUT, "unavailable", 3, "cut off"),
         (reply(200, {"choices": []}), "unusable", 1, "the reply is no answer"),
-        (
-            Reply(200, b"<p>", {"Content-Type": "text/html"}),
-            "unusable",
-            1,
-            "the reply is no answer",
-        ),
+        (Reply(200, b"<p>", {"Content-Type": "text/html"}), "unusable", 1, "no JSON: <p>"),
         (chat("...", "content_filter"), "refused", 1, "a filter kept the answer back"),
     ],
     ids=["500", "400", "a long wait", "cut off", "no choices", "no JSON", "filtered"],
@@ -184,6 +179,35 @@ def test_a_refused_key_ends_it_for_all(answer):
         ask(server, *[Prompt(str(n)) for n in range(9)], in_flight=1)
 
     assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [status(429, "slow down", "0.05"), status(503, "slow down", "0.05")],
+    ids=["429", "503"],
+)
+@pytest.mark.parametrize(
+    ("deadline_s", "said"),
+    [(0.4, "no answer within 0.4 s"), (60.0, "for too long")],
+    ids=["deadline", "patience"],
+)
+def test_what_puts_off_for_ever_is_told_with_its_words(answer, deadline_s, said):
+    with ScriptedServer(answer) as server:
+        faults = ask(server, Prompt("a"), Prompt("b"), deadline_s=deadline_s, in_flight=1)
+
+    for fault in faults:
+        assert (fault.kind, said in fault.reason) == ("unavailable", True), fault.reason
+    code = answer.status
+    assert f"; the service said last: HTTP {code}: slow down" in faults[0].reason
+
+
+@pytest.mark.parametrize("kind", ["text/html", "application/json"])
+def test_a_page_instead_of_json_is_shown(kind):
+    page = Reply(200, b"<html>Log in\nfirst", {"Content-Type": kind})
+    with ScriptedServer(page) as server:
+        (fault,) = ask(server, Prompt("hi"))
+
+    assert "no JSON: <html>Log in first" in fault.reason
 
 
 def test_a_silent_service_has_a_deadline():
