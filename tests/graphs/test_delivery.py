@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+import math
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from blocks.errors import InputError, SeqloomError
 from deployments.graph_runs import recorded_run
 from tasks.graphs.accounts import require_sums
 from tasks.graphs.delivery import Occasion, deliver_folder
+from tasks.graphs.functions import FUNCTIONS
 from tasks.graphs.model import GraphParams
 from tasks.graphs.planning import plan_frame, prepare
 from tasks.graphs.rerunning import prepare_again, stored_lines
@@ -21,6 +23,8 @@ from tasks.graphs.tables import columns_of, write_tables
 from tasks.graphs.tally import Tally
 from tests.graphs.small_runs import PAIR, lines, numbered, output, params, python, run
 
+NOTHING = {"enabled": False}
+"""Keeps no answers: a closure over what is no JSON has no name."""
 pytestmark = pytest.mark.usefixtures("own_place")
 
 
@@ -126,6 +130,30 @@ def test_what_cannot_be_run_again_is_told(tmp_path, calls, rerun, message):
 
     with pytest.raises(InputError, match=message):
         prepare_again(GraphParams(rerun=rerun))
+
+
+@pytest.mark.parametrize(
+    ("odd", "told"),
+    [
+        (2**70, "Integer exceeds 64-bit range"),
+        ("\ud800", "str is not valid UTF-8: surrogates not allowed"),
+        ([1, {"x": math.nan}], "NaN or an infinite number"),
+        ({1, 2}, "Type is not JSON serializable: set"),
+        (json.loads("[" * 200 + "]" * 200), "nested more than 100 deep"),
+        (json.loads("[" * 900 + "]" * 900), "Recursion limit reached"),
+    ],
+    ids=["large", "surrogate", "nan", "set", "deep", "deepest"],
+)
+def test_a_result_that_is_no_json_fails_alone(tmp_path, monkeypatch, odd, told):
+    monkeypatch.setitem(FUNCTIONS, "odd", lambda item: {"v": odd if item["id"] == 1 else None})
+    source = lines(tmp_path / "items.jsonl", numbered(3))
+    result, folder = delivered(params(source, [python("node", "odd", cache=NOTHING)]), tmp_path)
+
+    assert (result.error, result.failed, result.outputs) == ("", 1, {"node": 2})
+    error = json.loads((folder / "errors.jsonl").read_text())
+    assert error == {
+        "node": "node", "item": "2", "error": f"result cannot be stored as JSON: {told}"
+    }  # fmt: skip
 
 
 def test_masked_fields_are_in_no_file_of_the_folder_nor_in_the_ledger(tmp_path, calls):
