@@ -99,7 +99,9 @@ def deliver_folder(ended: Ended, occasion: Occasion, plan: pd.DataFrame) -> Grap
     versions = {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
     began = f"{occasion.started:%Y-%m-%d %H:%M:%S} UTC"
     nodes = nodes_frame(graph, ended.states, ended.tallies)
-    with run_folder(settings().results, "graphs", occasion.id) as (folder, uri):
+    whole = not run.params.rerun  # `latest` stays the run whose node was run again
+    root = settings().results
+    with run_folder(root, "graphs", occasion.id, newest=whole) as (folder, uri):
         notes = [*run.notes, *_outputs(ended, folder)]
         folder.csv("nodes.csv", nodes)
         folder.text(DECLARATION, to_yaml(graph.declaration))

@@ -56,6 +56,7 @@ def test_a_run_is_recorded_and_its_nodes_can_be_looked_at(folder, capfdbinary):
 
     status, out, _ = said(capfdbinary, "node", "latest", "long")
     assert (status, "items    2 in, 0 failed; out: 1 of long" in out) == (0, True)
+    assert said(capfdbinary, "items", "latest", "words")[0] == 0  # `latest` is the whole run
 
 
 def test_items_that_fail_below_a_split_are_told_and_set_the_exit_status(
