@@ -38,8 +38,9 @@ def test_after_a_change_only_what_comes_after_it_is_made_again(source, tmp_path,
     other = python("second", "two", "first", when="id > 4")
     second = run(params(source, (PAIR[0], other)), tmp_path / "runs")
 
-    assert calls["one"] == list(range(10))
-    assert calls["two"] == [*range(10), *range(5, 10)]
+    assert sorted(calls["one"]) == list(range(10))
+    assert sorted(calls["two"][:10]) == list(range(10))
+    assert sorted(calls["two"][10:]) == list(range(5, 10))
     assert second.tallies["second"].skipped == {"condition": 5}
 
 
