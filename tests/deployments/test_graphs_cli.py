@@ -79,6 +79,13 @@ def test_results_for_programs(folder, capfdbinary):
     assert json.loads(out)["states"] == {"words": "COMPLETED", "long": "COMPLETED"}
 
 
+def test_a_budget_is_a_parameter_of_the_run(folder, capfdbinary):
+    budget = ("--budget-cost", "0.5", "--budget-calls", "3")
+    assert said(capfdbinary, "run", "graph.yaml", "--input", "items.jsonl", *budget)[0] == 3
+
+    assert ledger.runs()[0].input_data["budget"] == {"calls": 3, "tokens": None, "cost": 0.5}
+
+
 def test_a_dry_run_writes_nothing(folder, capfdbinary):
     status, out, _ = said(capfdbinary, "run", "graph.yaml", "--input", "items.jsonl", "--dry-run")
 
