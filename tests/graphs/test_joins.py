@@ -102,3 +102,12 @@ def test_a_sub_graph_is_given_the_names_outside_of_it():
     two = node("a", lambda n: n) >> [node("b", lambda n: n), node("c", lambda n: n + 1)]
 
     assert graph(two >> node("s", inner)).run([1]).outputs["s.x"] == [{"b": 1, "c": 2}]
+
+
+@pytest.mark.parametrize(
+    ("function", "given", "expected"),
+    [(int, "7", 7), (str, 7, "7"), (dict, {"n": 7}, {"n": 7}), (len, "seven", 5)],
+    ids=["int", "str", "dict", "len"],
+)
+def test_built_in_types_are_functions_of_anything(function, given, expected):
+    assert graph(node("a", function)).run([given]).outputs["a"] == [expected]
