@@ -75,7 +75,11 @@ class Node(Params):
     )
     retries: Retries = Field(Retries(), title="Retries")
     time_limit_s: float | None = Field(
-        None, title="Time limit [s]", description="of one call", gt=0, le=DAY_S
+        None,
+        title="Time limit [s]",
+        description="of one call; each item has its own, or each batch",
+        gt=0,
+        le=DAY_S,
     )
     cache: ItemCache | None = Field(
         None, title="Cache", description="none: kept where a model is asked"
