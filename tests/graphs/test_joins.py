@@ -111,3 +111,13 @@ def test_a_sub_graph_is_given_the_names_outside_of_it():
 )
 def test_built_in_types_are_functions_of_anything(function, given, expected):
     assert graph(node("a", function)).run([given]).outputs["a"] == [expected]
+
+
+def test_branches_have_dicts_and_lists_of_their_own():
+    def changes(item):
+        item["n"].append(2)
+        return item
+
+    two = node("a", lambda n: {"n": [n]}) >> [node("b", changes), node("c", changes)]
+
+    assert graph(two).run([1]).outputs == {"b": [{"n": [1, 2]}], "c": [{"n": [1, 2]}]}
