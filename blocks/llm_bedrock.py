@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from blocks.llm_calls import Finish, Heard, ModelConnection, Prompt
+from blocks.llm_calls import Finish, Heard, ModelConnection, Prompt, tokens_said
 from blocks.llm_shapes import Shape
 
 COHERE_TEXTS = 96
@@ -73,10 +73,12 @@ def read_answer(data: Any) -> Heard | None:  # noqa: ANN401 -- JSON
         blocks = data["output"]["message"]["content"]
         calls = [block["toolUse"]["input"] for block in blocks if "toolUse" in block]
         texts = [block["text"] for block in blocks if "text" in block]
-        said = json.dumps(calls[0], ensure_ascii=False) if calls else "".join(texts)
+        text = "".join(texts) if texts else None
+        said = json.dumps(calls[0], ensure_ascii=False) if calls else text
         finish = _FINISHES.get(data["stopReason"], "end")
-        usage = data.get("usage") or {}
-        return Heard(said, finish, usage.get("inputTokens"), usage.get("outputTokens"))
+        usage = data.get("usage")
+        tokens = (tokens_said(usage, name) for name in ("inputTokens", "outputTokens"))
+        return Heard(said, finish, *tokens)
     except (KeyError, TypeError, AttributeError):
         return None
 
@@ -108,7 +110,7 @@ def read_embeddings(data: Any, count: int) -> tuple[list[list[float]], int | Non
         vectors = [[float(number) for number in row] for row in rows]
     except (KeyError, TypeError, ValueError):
         return None
-    return (vectors, data.get("inputTextTokenCount")) if len(vectors) == count else None
+    return (vectors, tokens_said(data, "inputTextTokenCount")) if len(vectors) == count else None
 
 
 def error_text(data: Any) -> str:  # noqa: ANN401 -- JSON

@@ -1,7 +1,8 @@
 """What is asked of a language model and what comes back, without the way there."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import JsonValue, SecretStr
 
@@ -158,8 +159,24 @@ class Fault:
 class Heard:
     """What one reply of a service says, read."""
 
-    text: str
+    text: str | None
+    """None: the reply holds none, and no call of a tool either."""
     finish: Finish
     input_tokens: int | None
     """None: the service does not say."""
     output_tokens: int | None
+
+
+MOST_TOKENS = 2**53
+"""More were never counted."""
+
+
+def tokens_said(usage: Any, name: str) -> int | None:  # noqa: ANN401 -- JSON
+    """A count of tokens in what a service says of its use; None where it says none.
+
+    >>> tokens_said({"prompt_tokens": 3, "completion_tokens": -1}, "prompt_tokens")
+    3
+    >>> tokens_said({"prompt_tokens": 3, "completion_tokens": -1}, "completion_tokens")
+    """
+    count = usage.get(name) if isinstance(usage, Mapping) else None
+    return count if type(count) is int and 0 <= count <= MOST_TOKENS else None

@@ -15,6 +15,7 @@ from blocks.llm_shapes import complaint, instruction, json_text, repair_request
 from blocks.masking import one_line
 from blocks.service_pace import RetryRule
 
+NO_TEXT = "the answer holds no text"
 Vector = NDArray[np.float32]
 """Of one text, shape (dimensions,)."""
 
@@ -87,11 +88,15 @@ class ModelClient:
             return replace(heard, usage=usage)
         if heard.finish == "filtered":
             return Fault(f"{self.name}: a filter kept the answer back", "refused", usage)
-        if prompt.shape is None:
+        if prompt.shape is None and heard.text is not None:
             return Answer(heard.text, self.name, heard.finish, usage=usage)
         if heard.finish == "length":
             reason = f"{self.name}: cut off after {prompt.max_tokens} tokens"
             return Fault(f"{reason}; expected a larger max_tokens", "cut", usage)
+        if prompt.shape is None:
+            return Fault(f"{self.name}: {NO_TEXT}", "unusable", usage)
+        if heard.text is None:
+            return _Mistaken("", NO_TEXT)
         try:
             value = prompt.shape.check(json_text(heard.text))
         except ValueError as error:
@@ -116,7 +121,10 @@ class ModelClient:
             heard = self._wire.read_answer(reply.data)
             tokens = (heard.input_tokens, heard.output_tokens) if heard else (0, 0)
             bill.usage = self._service.usage(reply.requests, *tokens)
-            return heard or self._service.fault("the reply is no answer", "unusable"), bill.usage
+            if heard is not None:
+                return heard, bill.usage
+            none = f"no JSON: {reply.text}" if reply.text else "the reply is no answer"
+            return self._service.fault(none, "unusable"), bill.usage
 
     @property
     def texts_a_request(self) -> int:

@@ -33,7 +33,7 @@ from blocks.llm_answers import (
     vector_key,
 )
 from blocks.llm_budget import Budget, ModelLimits
-from blocks.llm_calls import Answer, Fault, ModelConnection, Prompt, Usage
+from blocks.llm_calls import Answer, Fault, ModelConnection, Prompt
 from blocks.llm_chain import Chain, Found
 from blocks.llm_client import ModelClient, Vector
 from blocks.llm_connection import check_together
@@ -116,14 +116,13 @@ class LanguageModels:
         prompts = dict(zip(keys, requests, strict=True))  # equal ones once
         ask = self._chains[connection].answer
         todo = {each: prompt for each, prompt in prompts.items() if each[0] not in known}
+        self._uses.add(connection, (), cached=len(keys) - len(todo))
         found = self._all(
-            {each: partial(ask, prompt, each, known) for each, prompt in todo.items()}, _answers
+            {each: partial(ask, prompt, each, known) for each, prompt in todo.items()},
+            _answers,
+            lambda one: self._uses.add(connection, [one.outcome]),
         )
-        outcomes = [known.get(each[0]) or found[each].outcome for each in keys]
-        self._uses.add(
-            connection, (one.outcome for one in found.values()), cached=len(keys) - len(found)
-        )
-        return outcomes
+        return [known.get(each[0]) or found[each].outcome for each in keys]
 
     def embed(self, connection: str, texts: Sequence[str]) -> list[Vector | Fault]:
         """The vector of each text, or why there is none, in their order.
@@ -141,17 +140,17 @@ class LanguageModels:
         chain = self._chains[connection]
         size = chain.texts_a_request
         parts = [tuple(missing[at : at + size]) for at in range(0, len(missing), size)]
+        self._uses.add(connection, (), cached=len(texts) - len(missing))
         found = self._all(
             {part: partial(chain.vectors, part) for part in parts},
             lambda part, made: _vectors([keys[text] for text in part], made.vectors),
+            lambda made: self._uses.add(connection, made.vectors, usage=made.usage),
         )
         fresh = {
             keys[text]: vector
             for part, made in found.items()
             for text, vector in zip(part, made.vectors, strict=True)
         }
-        usage = sum((made.usage for made in found.values()), Usage())
-        self._uses.add(connection, fresh.values(), cached=len(texts) - len(fresh), usage=usage)
         both = {**known, **fresh}
         return [both[keys[text]] for text in texts]
 
@@ -194,8 +193,11 @@ class LanguageModels:
         self,
         calls: Mapping[C, Callable[[], Coroutine[Any, Any, R]]],
         keep: Callable[[C, R], Mapping[str, JsonValue]],
+        count: Callable[[R], None],
     ) -> dict[C, R]:
-        """The result of each call; what `keep` makes of it is kept as soon as it is there.
+        """The result of each call; it is counted, and what `keep` makes of it kept, at once.
+
+        So an abort loses neither answers nor what they have cost.
 
         Raises:
             BaseException: The first error, once all calls have come to an end.
@@ -212,6 +214,7 @@ class LanguageModels:
                         failure = failure or error
                         continue
                     results[futures[future]] = future.result()
+                    count(future.result())
                     fresh.update(keep(futures[future], future.result()))
                 if fresh and self._answers is not None:
                     self._answers.put(fresh)

@@ -8,7 +8,7 @@ Source:
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from blocks.llm_calls import Finish, Heard, ModelConnection, Prompt
+from blocks.llm_calls import Finish, Heard, ModelConnection, Prompt, tokens_said
 from blocks.llm_shapes import Shape
 
 TEXTS_A_REQUEST = 64
@@ -77,15 +77,15 @@ def read_answer(data: Any) -> Heard | None:  # noqa: ANN401 -- JSON
         (choice, *_) = data["choices"]
         message = choice["message"]
         calls = message.get("tool_calls") or []
-        said = calls[0]["function"]["arguments"] if calls else message.get("content") or ""
+        said = calls[0]["function"]["arguments"] if calls else message.get("content")
         finish = _FINISHES.get(choice.get("finish_reason") or "stop", "end")
         if message.get("refusal"):
             said, finish = message["refusal"], "filtered"
-        usage = data.get("usage") or {}
-        tokens = (usage.get("prompt_tokens"), usage.get("completion_tokens"))
+        usage = data.get("usage")
     except (KeyError, TypeError, ValueError, AttributeError, IndexError):
         return None
-    return Heard(str(said), finish, *tokens)
+    tokens = (tokens_said(usage, name) for name in ("prompt_tokens", "completion_tokens"))
+    return Heard(None if said is None else str(said), finish, *tokens)
 
 
 def texts_a_request(_: str) -> int:
@@ -105,7 +105,7 @@ def read_embeddings(data: Any, count: int) -> tuple[list[list[float]], int | Non
         if [row["index"] for row in rows] != list(range(count)):
             return None
         vectors = [[float(number) for number in row["embedding"]] for row in rows]
-        return vectors, (data.get("usage") or {}).get("prompt_tokens")
+        return vectors, tokens_said(data.get("usage"), "prompt_tokens")
     except (KeyError, TypeError, ValueError, AttributeError):
         return None
 

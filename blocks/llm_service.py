@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from time import monotonic
 from typing import Any, Literal, Protocol, Self
 
 import httpx
@@ -85,11 +86,13 @@ class ModelService:
             timeout_s=connection.timeout_s,
             rule=self._rule,
             sign=Signer(connection.region, connection.aws) if bedrock and not key else None,
-            hopeless=_without_credit,
+            hopeless=self._hopeless,
             transport=transport,
         )
         self._pace = self._http.pace(connection.in_flight)
         self._refused: InputError | None = None
+        self._put_off: tuple[float, str] | None = None
+        """When the service last did not answer with success, and what it said then."""
 
     async def __aenter__(self) -> Self:
         await self._http.__aenter__()
@@ -106,21 +109,35 @@ class ModelService:
         """
         if self._refused is not None:
             raise self._refused
-        deadline_s = self.connection.deadline_s
+        deadline_s, begun = self.connection.deadline_s, monotonic()
         try:
             async with asyncio.timeout(deadline_s):
                 reply = await self._http.post_json(
                     path, body, pace=self._pace, per_second=self.connection.per_second
                 )
         except TimeoutError:
-            return self.fault(f"no answer within {deadline_s:g} s", "unavailable")
+            reason = f"no answer within {deadline_s:g} s"
         except ServiceError as error:
-            return self.fault(error.reason, "unavailable")
-        return reply if 200 <= reply.status < 300 else self._failure(reply)  # noqa: PLR2004
+            reason = error.reason
+        else:
+            return reply if 200 <= reply.status < 300 else self._failure(reply)  # noqa: PLR2004
+        # Others may have been told while this one waited its turn.
+        if self._put_off is not None and self._put_off[0] >= begun:
+            reason = f"{reason}; the service said last: {self._put_off[1]}"
+        return self.fault(reason, "unavailable")
+
+    def _told(self, reply: Reply) -> str:
+        said = self.wire.error_text(reply.data) or reply.text
+        return f"HTTP {reply.status}: {said}" if reply.status else said
+
+    def _hopeless(self, reply: Reply) -> bool:
+        """Whether a refusal will stay one; what it says is remembered."""
+        if reply.status:
+            self._put_off = monotonic(), self._told(reply)
+        return _without_credit(reply)
 
     def _failure(self, reply: Reply) -> Fault:
-        said = self.wire.error_text(reply.data) or reply.text
-        told = f"HTTP {reply.status}: {said}" if reply.status else said
+        told = self._told(reply)
         if reply.status in NOT_ALLOWED or _without_credit(reply):
             expected = "expected a key, an account and a model that this service knows"
             self._refused = InputError(f"{self.fault(told, 'refused').reason}; {expected}")

@@ -15,6 +15,8 @@ import orjson
 
 LONGEST_INTEGER = 300
 """Digits; longer ones are no integer of any model."""
+BEGINNING = 200
+"""What is told of an answer that should be JSON and is none [bytes]."""
 ERROR_TEXT = 4_000
 """What is kept of an answer that says what went wrong [bytes]."""
 BROKEN = (
@@ -61,8 +63,11 @@ def read_reply(response: httpx.Response) -> Reply:
     if response.is_success:
         if whole:
             return Reply(status, data)
-        if body[:1] in {b"{", b"["} or "json" in response.headers.get("content-type", ""):
+        if body[:1] in {b"{", b"["}:
             return Reply(0, None, "the answer was cut off")
+        if "json" in response.headers.get("content-type", ""):
+            begun = body[:BEGINNING].decode("utf-8", "replace")
+            return Reply(0, None, f"no JSON: {begun}" if body else "the answer was cut off")
     text = body[:ERROR_TEXT].decode("utf-8", "replace")
     if response.has_redirect_location:
         text = f"redirects to {response.headers['location']}"

@@ -20,8 +20,7 @@ def recorded_run(prepared: Prepared) -> GraphResult:
     require_writable(settings().results)
     started, row = datetime.now(UTC), str(uuid4())
     name = f"{prepared.name}-{prepared.source.name.rsplit('/', 1)[-1]}"
-    parameters = prepared.params.model_dump(mode="json")
-    ledger.start("graphs", execution_id=row, run_name=name, input_data=parameters)
+    ledger.start("graphs", execution_id=row, run_name=name, input_data=prepared.told)
     try:
         with TemporaryDirectory(prefix="seqloom-graph-") as folder:
             plan = plan_frame(prepared, look=False)
@@ -46,8 +45,9 @@ def summary(result: GraphResult) -> str:
     """What a run came to, in lines."""
     states = ", ".join(f"{name} {state}" for name, state in result.states.items())
     outputs = ", ".join(f"{count:,} of {name}" for name, count in result.outputs.items())
+    further = f" ({result.errors:,} failures)" if result.errors > result.failed else ""
     lines = [
-        f"items    {result.items:,} in, {result.failed:,} failed; out: {outputs}",
+        f"items    {result.items:,} in, {result.failed:,} failed{further}; out: {outputs}",
         f"nodes    {states}",
         f"models   {result.calls:,} calls, {result.tokens:,} tokens, {result.cost:g} USD",
         f"page     {result.page}",

@@ -48,6 +48,8 @@ def run(
     format: Literal["auto", "jsonl", "csv", "tsv", "parquet", "folder"] = "auto",  # noqa: A002
     pattern: str = "*.txt",
     model: Models = (),
+    budget_cost: Annotated[float | None, Parameter(validator=Number(gt=0))] = None,
+    budget_calls: Count | None = None,
     chunk: Count = 64,
     workers: Count = 4,
     seed: int = 1,
@@ -65,6 +67,10 @@ def run(
         Of the input; auto: told by its name.
     pattern
         Files of a folder.
+    budget_cost
+        USD that language models may cost; then the run stops, and what was answered stays.
+    budget_calls
+        Calls of language models, likewise.
     chunk
         Items that travel together.
     workers
@@ -79,7 +85,7 @@ def run(
     content = {
         "graph": graph, "input": {"source": input, "format": format, "pattern": pattern},
         "models": [_model(one) for one in model], "chunk": chunk, "workers": workers,
-        "seed": seed, "refresh": refresh,
+        "seed": seed, "refresh": refresh, "budget": {"cost": budget_cost, "calls": budget_calls},
     }  # fmt: skip
     return _run(content, dry_run=dry_run, as_json=as_json)
 
@@ -210,7 +216,7 @@ def _run(content: dict[str, Any], *, dry_run: bool, as_json: bool) -> int:
         put(summary(result))
     if result.error:
         return FAILED
-    return ITEMS_FAILED if result.failed else 0
+    return ITEMS_FAILED if result.errors else 0
 
 
 def _prepare() -> None:

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ POOL = "local"
 START_LIMIT_S = 300
 STOP_LIMIT_S = 20
 POLL_S = 0.25
+STARTS = 3
+"""Times that a server is started where its ports are taken meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +96,23 @@ def free_port() -> int:
 
 @contextmanager
 def server(folder: Path, port: int | None = None) -> Iterator[LocalPrefect]:
-    """Start a server and wait until it answers.
+    """Start a server and wait until it answers; on another port where somebody took this one.
 
     Raises:
         ServiceError: It ended, or did not answer in time; the message says where its log lies.
     """
-    port = port or free_port()
+    for _ in range(STARTS):
+        with _started(folder, port or free_port()) as prefect:
+            if prefect is not None:
+                yield prefect
+                return
+        port = None
+    raise ServiceError("Prefect server", f"its ports are taken; see {folder / 'server.log'}")
+
+
+@contextmanager
+def _started(folder: Path, port: int) -> Iterator[LocalPrefect | None]:
+    """A server that answers; None where its port was taken meanwhile."""
     url = f"http://127.0.0.1:{port}"
     variables = environment(folder, url)
     (folder / "prefect").mkdir(parents=True, exist_ok=True)
@@ -106,9 +120,19 @@ def server(folder: Path, port: int | None = None) -> Iterator[LocalPrefect]:
     # The server's own processes must not take its address for that of another server.
     own = {name: value for name, value in variables.items() if name != "PREFECT_API_URL"}
     own["PREFECT_SERVER_UI_API_URL"] = f"{url}/api"  # else the pages ask the usual port
-    with background(arguments, own, folder / "server.log") as process:
-        _wait_for(f"{url}/api/health", process, folder / "server.log")
-        yield LocalPrefect(url, variables, folder)
+    # A name that the server tells among its settings and does nothing with: whoever else answers
+    # on this port does not know it.
+    name = f"seqloom.{uuid.uuid4().hex}"
+    own["PREFECT_LOGGING_EXTRA_LOGGERS"] = name
+    login = own.get("PREFECT_SERVER_API_AUTH_STRING")
+    client = httpx.Client(
+        base_url=url,
+        timeout=5,
+        auth=httpx.BasicAuth(*login.split(":", 1)) if login and ":" in login else None,
+    )
+    with client, background(arguments, own, folder / "server.log") as process:
+        ours = _wait_for(client, name, process, folder / "server.log")
+        yield LocalPrefect(url, variables, folder) if ours else None
 
 
 @contextmanager
@@ -156,16 +180,21 @@ def stop(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _wait_for(health: str, process: subprocess.Popen[bytes], log: Path) -> None:
+def _wait_for(client: httpx.Client, name: str, process: subprocess.Popen[bytes], log: Path) -> bool:
+    """Wait until the server of this name answers; False: it ended, and another one answers."""
     deadline = time.monotonic() + START_LIMIT_S
     while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise ServiceError("Prefect server", f"ended with {process.returncode}; see {log}")
+        ended = process.poll() is not None
         try:
-            if httpx.get(health, timeout=5).is_success:
-                return
+            said = client.get("/api/admin/settings")
         except httpx.TransportError:
-            pass
+            said = None
+        if said is not None and said.is_success and name in said.text and not ended:
+            return True
+        if ended:
+            if said is not None:
+                return False
+            raise ServiceError("Prefect server", f"ended with {process.returncode}; see {log}")
         time.sleep(POLL_S)
     raise ServiceError("Prefect server", f"no answer after {START_LIMIT_S} s; see {log}")
 

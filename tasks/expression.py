@@ -47,6 +47,12 @@ class Expression:
     _tree: ast.expr = field(repr=False, compare=False)
     _source: Source = field(repr=False, compare=False)
 
+    @property
+    def calls(self) -> tuple[tuple[str, int], ...]:
+        """The functions that it calls, and with how many arguments."""
+        calls = [node for node in ast.walk(self._tree) if isinstance(node, ast.Call)]
+        return tuple((ast.unparse(node.func), len(node.args)) for node in calls)
+
     def evaluate(self, table: pd.DataFrame) -> "pd.Series[Any]":
         """The value for each row, with the table's index: bool, float64 or str.
 

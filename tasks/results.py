@@ -136,8 +136,13 @@ def run_id(started: datetime, unique: str) -> str:
 
 
 @contextmanager
-def run_folder(root: str, pipeline: str, run: str) -> Iterator[tuple[RunFolder, str]]:
+def run_folder(
+    root: str, pipeline: str, run: str, *, newest: bool = True
+) -> Iterator[tuple[RunFolder, str]]:
     """A folder to fill and the URI at which it appears when the block ends well.
+
+    Args:
+        newest: Whether `latest` points to it from then on.
 
     Raises:
         InputError: There is a whole folder of that run already.
@@ -159,7 +164,8 @@ def run_folder(root: str, pipeline: str, run: str) -> Iterator[tuple[RunFolder, 
             else:
                 partial.chmod(0o755)
                 partial.rename(place)
-                _point_latest(Path(place))
+                if newest:
+                    _point_latest(Path(place))
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 

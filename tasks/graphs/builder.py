@@ -113,6 +113,9 @@ def node(
         needs: Names of nodes that it needs, beside those that `>>` adds.
         given: Options of the node (`join`, `when`, `batch`, …) and settings of the step. The
             function of a node with `batch` takes a list and gives a list of the same length.
+
+    A function gets its own copy of the dicts and lists of an item. Other objects (arrays, data
+    classes) are not copied: all nodes get the same one, and none may change it.
     """
     return NodeBuilder(name, uses, tuple(needs), given)
 

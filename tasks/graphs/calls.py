@@ -5,29 +5,22 @@ Everything here runs in worker threads and changes nothing but the object's coun
 
 import time
 from collections.abc import Callable, Sequence
-from contextvars import copy_context
+from concurrent.futures import CancelledError
+from functools import partial
 from typing import cast
 
 import numpy as np
 from pydantic import JsonValue
 
 from blocks.errors import BudgetError, InputError
-from tasks.graphs import joins
+from tasks.graphs import joins, kept_outcomes
 from tasks.graphs.compiled import Ready
 from tasks.graphs.conditions import Condition
 from tasks.graphs.keys import item_keys, node_key
+from tasks.graphs.limited_calls import LimitedCall
 from tasks.graphs.repeating import Repeat
-from tasks.graphs.runners import FunctionRunner, failure, is_async, is_transient
-from tasks.graphs.step import (
-    Failed,
-    Item,
-    Outcome,
-    Runner,
-    Several,
-    Skipped,
-    StepContext,
-    Value,
-)
+from tasks.graphs.runners import MOST_AWAITED, FunctionRunner, failure, is_async, is_transient
+from tasks.graphs.step import Failed, Item, Outcome, Runner, Skipped, StepContext, Value
 from tasks.graphs.steps.nesting import RepeatParams
 from tasks.graphs.surroundings import Done, Surroundings
 
@@ -42,12 +35,17 @@ class NodeWork:
         self._runner = _runner(one, around)
         self._when = Condition(one.node.when) if one.node.when else None
         self._stand_in = NodeWork(one.stand_in, around) if one.stand_in else None
+        self._whole = one.step.in_order or one.step.sees_all or one.step.closes
         kept = one.node.cache
         connection = one.step.connection(one.node.with_)
         self._asks = bool(connection)
         self._cached = kept.enabled if kept is not None else self._asks and not around.masks
-        self._cached &= not (one.step.in_order or one.step.closes or one.step.sees_all)
+        self._cached &= not self._whole
         context = around.context
+        is_timed = one.function is not None and is_async(one.function)
+        self._limited = one.node.time_limit_s is not None and not is_timed
+        """Whether calls need threads; an async function is cancelled at its limit."""
+        self._at_once = (one.node.concurrency or MOST_AWAITED) if self._asks else 1
         self._key = node_key(one, context.models, context.seed) if self._cached else b""
         self._jitter = np.random.default_rng(around.context.seed)
 
@@ -91,7 +89,7 @@ class NodeWork:
         known = self._around.context.cache.get(keys, ttl_s)
         for place, key in zip(live, keys, strict=True):
             if key in known:
-                outcomes[place] = _read(known[key])
+                outcomes[place] = kept_outcomes.read(known[key])
         return len([key for key in keys if key in known])
 
     def settled(self, inputs: Sequence[JsonValue]) -> Done:
@@ -111,17 +109,19 @@ class NodeWork:
 
     def _keep(self, inputs: Sequence[JsonValue], outcomes: Sequence[Outcome | None]) -> None:
         keys = item_keys(self._key, inputs)
-        self._around.context.cache.put(
-            {
-                key: _written(outcome)
-                for key, outcome in zip(keys, outcomes, strict=True)
-                if isinstance(outcome, Value | Several) and outcome.keep
-            }
-        )
+        self._around.context.cache.put(kept_outcomes.written(keys, outcomes))
 
     def _called(self, inputs: Sequence[JsonValue], done: Done) -> list[Outcome]:
+        """Outcomes of items; with `join: each`, of one call for each value of an item."""
+        if self._node.join != "each" or not self._node.needs[1:]:
+            return self._tried(inputs, done)
+        named = [given if isinstance(given, dict) else {} for given in inputs]
+        answers = iter(self._tried([value for given in named for value in given.values()], done))
+        return [joins.by_need({name: next(answers) for name in given}) for given in named]
+
+    def _tried(self, inputs: Sequence[JsonValue], done: Done) -> list[Outcome]:
         """Outcomes after all tries that are allowed."""
-        outcomes = self._each_or_all(inputs, done)
+        outcomes = self._guarded(inputs, done)
         for attempt in range(1, self._node.retries.attempts):
             again = [
                 place
@@ -131,7 +131,7 @@ class NodeWork:
             if not again or self._around.stop.wait(self._delay(attempt)):
                 break
             done.tries += len(again)
-            answers = self._each_or_all([inputs[place] for place in again], done)
+            answers = self._guarded([inputs[place] for place in again], done)
             for place, answer in zip(again, answers, strict=True):
                 outcomes[place] = answer
         return outcomes
@@ -141,40 +141,56 @@ class NodeWork:
         longest = min(rule.cap_s, rule.base_s * 2 ** (attempt - 1))
         return float(longest * self._jitter.uniform(0.5, 1.0))
 
-    def _each_or_all(self, inputs: Sequence[JsonValue], done: Done) -> list[Outcome]:
-        if self._node.join != "each" or len(self._node.needs) == 1:
-            return self._guarded(inputs, done)
-        flat = [value for given in inputs if isinstance(given, dict) for value in given.values()]
-        answers = iter(self._guarded(flat, done))
+    def _guarded(self, inputs: Sequence[JsonValue], done: Done) -> list[Outcome]:
+        """One call; where it raises, one for each item, so that only the bad ones fail.
+
+        With a time limit there is one for each item at once: none is called a second time because
+        another takes too long.
+        """
+        alone = not self._node.batch and not self._whole
+        if not self._limited or not alone:
+            outcomes = self._answered(inputs, self._begun(inputs, done))
+            if outcomes is not None:
+                return outcomes
+            return [outcome for item in inputs for outcome in self._guarded([item], done)]
         found: list[Outcome] = []
-        for given in inputs:
-            names = list(given) if isinstance(given, dict) else []
-            found.append(_by_need({name: next(answers) for name in names}))
+        for start in range(0, len(inputs), self._at_once):
+            given = [[item] for item in inputs[start : start + self._at_once]]
+            begun = [self._begun(one, done) for one in given]
+            for one, call in zip(given, begun, strict=True):
+                found += self._answered(one, call) or ()
         return found
 
-    def _guarded(self, inputs: Sequence[JsonValue], done: Done) -> list[Outcome]:
-        """One call; where it raises, one for each item, so that only the bad ones fail."""
+    def _begun(self, inputs: Sequence[JsonValue], done: Done) -> Callable[[], list[Outcome]]:
+        """A call; one with a time limit begins here."""
         done.calls += 1
+        limit = self._node.time_limit_s
+        if limit is None or not self._limited:
+            return partial(self._run, inputs)
+        stop = self._around.stop
+        if stop.is_set():
+            raise CancelledError
+        return partial(LimitedCall(partial(self._run, inputs), stop.is_set).result, limit)
+
+    def _answered(
+        self, inputs: Sequence[JsonValue], call: Callable[[], list[Outcome]]
+    ) -> list[Outcome] | None:
+        """What came of a call; None where it raised and each item shall have its own."""
+        limit = self._node.time_limit_s
         try:
-            return self._limited(inputs)
-        except BudgetError:
+            return call()
+        except (BudgetError, CancelledError):
             raise
         except Exception as error:
             if self._asks and isinstance(error, InputError):
                 raise  # the service refuses key, account or model: no item will fare better
+            if self._limited and isinstance(error, TimeoutError):
+                text = "node %r: a call was given up after %g s; it goes on unheeded"
+                self._around.context.log.warning(text, self._node.name, limit)
             alone = len(inputs) > 1 and not self._node.batch and not self.one.step.in_order
-            passes = is_transient(error) and not isinstance(error, TimeoutError)
-            if not alone or passes:
-                return [failure(error, self._node.time_limit_s)] * len(inputs)
-        return [outcome for item in inputs for outcome in self._guarded([item], done)]
-
-    def _limited(self, inputs: Sequence[JsonValue]) -> list[Outcome]:
-        limit = self._node.time_limit_s
-        if limit is None or (self.one.function is not None and is_async(self.one.function)):
-            return self._run(inputs)  # an async function is cancelled at its limit
-        return (
-            self._around.limited_pool().submit(copy_context().run, self._run, inputs).result(limit)
-        )
+            if alone and not is_transient(error):
+                return None
+            return [failure(error, limit)] * len(inputs)
 
     def _run(self, inputs: Sequence[JsonValue]) -> list[Outcome]:
         items = cast("Sequence[Item]", inputs)  # objects, for all but functions
@@ -216,28 +232,6 @@ class NodeWork:
         ending: Callable[[StepContext], Sequence[Item]] | None
         ending = getattr(self._runner, "finish", None)
         return list(ending(self._around.context)) if ending is not None else []
-
-
-def _by_need(answers: dict[str, Outcome]) -> Outcome:
-    values = {name: one.item for name, one in answers.items() if isinstance(one, Value)}
-    if values:
-        return Value(values)
-    failed = [one for one in answers.values() if isinstance(one, Failed)]
-    return failed[0] if failed else next(iter(answers.values()), Skipped())
-
-
-def _written(outcome: Value | Several) -> JsonValue:
-    if isinstance(outcome, Value):
-        return {"value": outcome.item}
-    return {"several": list(outcome.items)}
-
-
-def _read(kept: JsonValue) -> Outcome:
-    assert isinstance(kept, dict)  # noqa: S101 -- as `_written` writes it
-    if "value" in kept:
-        return Value(kept["value"])
-    several = kept["several"]
-    return Several(tuple(several if isinstance(several, list) else ()))
 
 
 def _runner(one: Ready, around: Surroundings) -> Runner:

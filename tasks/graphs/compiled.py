@@ -21,6 +21,10 @@ from tasks.graphs.step import Step
 from tasks.graphs.steps.nesting import PythonParams, RepeatParams
 
 INPUT = "input"
+RESERVED = {INPUT: "is the name of the input"} | dict.fromkeys(
+    ("errors", "failed", "nodes", "records"), "is the name of a file in the folder of a run"
+)
+"""Names that no node may have, and why: files of an output would replace those of the run."""
 Functions = Mapping[str, Callable[..., Any]]
 
 
@@ -131,8 +135,8 @@ def _shape_faults(plain: Expanded, declaration: Declaration) -> list[Problem]:
             found.append(
                 Problem(f"node {node.name!r}", what, "no `needs`, and no node that needs it")
             )
-        if node.name == INPUT:
-            found.append(Problem(f"node {node.name!r}", "is the name of the input", "another name"))
+        if node.name in RESERVED:
+            found.append(Problem(f"node {node.name!r}", RESERVED[node.name], "another name"))
         if node.when:
             try:
                 Condition(node.when)

@@ -2,6 +2,9 @@
 
 Names are fields of the item; `meta.score` in back quotes is the field `score` of the field `meta`;
 of an item that is no object, `value` is the item. A field that is not there is missing.
+
+A condition is about one item: figures of a column (`mean`, `rank`, ...), which the language has
+for tables, would be those of the chunk that an item happens to travel in, and are refused.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,6 +14,10 @@ from pydantic import JsonValue
 
 from blocks.errors import InputError
 from tasks.expression import Expression, compile_expression
+
+_OF_TABLES = frozenset({"mean", "median", "std", "quantile", "rank", "zscore"})
+_OF_TABLES_ALONE = frozenset({"min", "max"})
+"""Functions that are over a table if they have one argument."""
 
 
 class Condition:
@@ -24,6 +31,10 @@ class Condition:
         self._expression: Expression = compile_expression(text)
         if not self._expression.is_condition:
             raise InputError(f"condition {text!r}: is a figure; expected a comparison")
+        for name, arguments in self._expression.calls:
+            if name in _OF_TABLES or (name in _OF_TABLES_ALONE and arguments == 1):
+                what = f"{name} is over a column, and a condition sees one item"
+                raise InputError(f"condition {text!r}: {what}; expected functions of its fields")
 
     @property
     def fields(self) -> tuple[str, ...]:

@@ -51,8 +51,9 @@ class GraphResult(Record):
     items: int = 0
     """Of the input."""
     failed: int = 0
-    """Items of the input that failed at some node."""
+    """Items of the input that failed at some node, or something that was made of them."""
     errors: int = 0
+    """All failures: also those of items that a node made at the end (`aggregate`)."""
     outputs: dict[str, int] = Field({})
     """Output -> items."""
     states: dict[str, State] = Field({})
@@ -98,13 +99,15 @@ def deliver_folder(ended: Ended, occasion: Occasion, plan: pd.DataFrame) -> Grap
     versions = {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
     began = f"{occasion.started:%Y-%m-%d %H:%M:%S} UTC"
     nodes = nodes_frame(graph, ended.states, ended.tallies)
-    with run_folder(settings().results, "graphs", occasion.id) as (folder, uri):
+    whole = not run.params.rerun  # `latest` stays the run whose node was run again
+    root = settings().results
+    with run_folder(root, "graphs", occasion.id, newest=whole) as (folder, uri):
         notes = [*run.notes, *_outputs(ended, folder)]
         folder.csv("nodes.csv", nodes)
         folder.text(DECLARATION, to_yaml(graph.declaration))
         folder.text("graph.mmd", mermaid(graph, ended.states) + "\n")
         folder.multiqc("graphs", "Graph", nodes.rename(columns={"node": "Sample"}))
-        folder.json("pipeline_info/params.json", mask(run.params.model_dump(mode="json")))
+        folder.json("pipeline_info/params.json", mask(run.told))
         folder.json("pipeline_info/plan.json", plan.to_dict("records"))
         folder.csv("pipeline_info/execution_trace.tsv", trace_frame(ended), separator="\t")
         folder.versions(versions)
@@ -147,7 +150,7 @@ def _page(
     run = ended.run
     params = {
         name: str(value)
-        for name, value in mask(run.params.model_dump(mode="json")).items()
+        for name, value in mask(run.told).items()
         if name not in ("nodes", "subgraphs", "input", "outputs")
     }
     if ended.failed_first:

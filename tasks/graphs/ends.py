@@ -27,9 +27,9 @@ def ends_of(function: Callable[..., Any], *, of_lists: bool = False) -> Ends:
     """The ends of a function; of the items of its lists where it works on lists."""
     try:
         hints = get_type_hints(function)
-    except (NameError, TypeError):  # annotations that only a type checker resolves
+        first = next(iter(inspect.signature(function).parameters), None)
+    except (NameError, TypeError, ValueError):  # for type checkers only; of built-in types: none
         return Ends()
-    first = next(iter(inspect.signature(function).parameters), None)
     takes, gives = hints.get(first or "", Any), hints.get("return", Any)
     if of_lists:
         takes, gives = (next(iter(get_args(one)), Any) for one in (takes, gives))

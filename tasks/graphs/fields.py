@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from blocks.errors import Problem
 from tasks.dag import closest
+from tasks.graphs import joins
+from tasks.graphs.conditions import Condition
 from tasks.graphs.ends import Ends, assignable, ends_of, named
 
 if TYPE_CHECKING:
@@ -12,6 +14,8 @@ if TYPE_CHECKING:
 
 Known = Mapping[str, Any]
 """Fields and their types."""
+PLAIN = (str, int, float, bool)
+"""Types of items without fields; a condition knows them as `value`."""
 State = tuple[dict[str, Any] | None, Any]
 """The fields of a node's items (None: unknown), and the type of the items as a whole."""
 
@@ -24,6 +28,7 @@ def faults(nodes: "Sequence[Ready]", input_fields: Known | None) -> list[Problem
     for one in nodes:
         given = [(parent, states[parent]) for parent in one.parents] or [("input", start)]
         taken = given[0][1] if len(given) == 1 else _joined(one, given)
+        found += _when_faults(one, given)
         found += _step_faults(one, taken) if one.function is None else _end_faults(one, given)
         states[one.name] = _after(one, taken)
     return found
@@ -32,7 +37,9 @@ def faults(nodes: "Sequence[Ready]", input_fields: Known | None) -> list[Problem
 def _joined(one: "Ready", given: Sequence[tuple[str, State]]) -> State:
     match one.node.join:
         case "all" if one.node.uses != "merge":
-            return {name: whole for name, (_, whole) in given}, dict[str, Any]
+            names = joins.names(one.node)
+            wholes = [whole for _, (_, whole) in given]
+            return dict(zip(names, wholes, strict=True)), dict[str, Any]
         case "any" | "each":
             return None, Any
         case _ if one.node.join != "reduce" or one.node.reduce == "merge":
@@ -42,6 +49,37 @@ def _joined(one: "Ready", given: Sequence[tuple[str, State]]) -> State:
             return {name: kind for fields in known for name, kind in (fields or {}).items()}, Any
         case _:
             return None, Any
+
+
+def _when_faults(one: "Ready", given: Sequence[tuple[str, State]]) -> list[Problem]:
+    """Fields that the node's own condition reads and its items cannot have."""
+    there = _seen(one, given) if one.node.when else None
+    if there is None:
+        return []
+    read = dict.fromkeys(name.split(".")[0] for name in Condition(one.node.when).fields)
+    return [
+        Problem(
+            f"node {one.name!r}, when",
+            f"reads field {name!r}, which nothing gives",
+            closest(name, list(there)) if there else "a node that gives it",
+        )
+        for name in read
+        if name not in there
+    ]
+
+
+def _seen(one: "Ready", given: Sequence[tuple[str, State]]) -> list[str] | None:
+    """The names that a condition on what a node gets may use; None: unknown."""
+    if len(given) == 1:
+        fields, whole = given[0][1]
+        plain = fields is None and whole in PLAIN
+        return ["value"] if plain else None if fields is None else list(fields)
+    if one.node.join in ("all", "each"):
+        return list(joins.names(one.node))
+    known = [fields for _, (fields, _) in given]
+    if (one.node.join, one.node.reduce) == ("reduce", "concat") or None in known:
+        return None
+    return [name for fields in known for name in fields or ()]
 
 
 def _step_faults(one: "Ready", taken: State) -> list[Problem]:
@@ -93,7 +131,7 @@ def _after(one: "Ready", taken: State) -> State:
     if one.step.closes or one.node.uses == "repeat":
         return None, Any
     if len(one.parents) > 1 and one.node.join == "each":
-        return dict.fromkeys(one.parents, Any), dict[str, Any]
+        return dict.fromkeys(joins.names(one.node), Any), dict[str, Any]
     if one.node.uses == "merge" and getattr(one.node.with_, "prefix", False):
         return None, dict[str, Any]
     writes = one.step.writes(one.node.with_)

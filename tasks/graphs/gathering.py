@@ -1,6 +1,6 @@
 """What a run leaves behind: items of its outputs, errors, and a bounded sample of every node."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -11,7 +11,7 @@ from pydantic import JsonValue
 from tasks.graphs import joins
 from tasks.graphs.chunks import Chunk, Number, taken
 from tasks.graphs.compiled import INPUT, Graph, Ready
-from tasks.graphs.outcome_lines import item_line, masked
+from tasks.graphs.outcome_lines import item_line, masked, masked_outcome
 from tasks.graphs.results import values_of
 from tasks.graphs.step import Failed, Item, Outcome, Skipped, Value
 from tasks.graphs.under_way import Sink
@@ -68,20 +68,21 @@ class Gathering:
 
     Args:
         folder: Where files are written.
-        hidden: Fields that samples and errors do not show.
+        hidden: Fields that are masked in files and samples.
     """
 
     def __init__(self, graph: Graph, folder: Path, hidden: Collection[str] = ()) -> None:
         self._graph, self._folder, self._hidden = graph, folder, frozenset(hidden)
         self._files: dict[str, IO[bytes]] = {}
-        self._failed_now: tuple[int, set[int]] = (-1, set())
+        self._of_input: set[int] = set()
+        self._owed: set[int] = set()
         self.shown = {one.name: Shown() for one in graph.nodes}
         self.outputs = dict.fromkeys(graph.outputs, 0)
         """Items of each output."""
         self.errors: list[dict[str, str]] = []
         self.error_count = 0
         self.failed_items = 0
-        """Items of the input that failed at some node."""
+        """Items of the input that failed at some node, or something that was made of them."""
 
     def __enter__(self) -> Self:
         names = [*(self.file_name(name) for name in self._graph.outputs), ERRORS, FAILED_INPUT]
@@ -121,8 +122,11 @@ class Gathering:
         ]
 
     def _write(self, node: str, items: list[JsonValue] | list[Item]) -> None:
-        self._files[self.file_name(node)].write(b"".join(map(item_line, items)))
+        self._files[self.file_name(node)].write(b"".join(map(self._line, items)))
         self.outputs[node] += len(items)
+
+    def _line(self, item: JsonValue | Item) -> bytes:
+        return item_line(masked(item, self._hidden))
 
     def _look(self, one: Ready, chunk: Chunk, outcomes: list[Outcome]) -> None:
         shown = self.shown[one.name]
@@ -137,9 +141,7 @@ class Gathering:
         needs = [[outcomes[place]] for outcomes in taken(one.parents, chunk)]
         given = joins.given(one.node, needs)[0]
         item = masked(given.item, self._hidden) if isinstance(given, Value) else None
-        if isinstance(outcome, Value):
-            outcome = Value(masked(outcome.item, self._hidden))
-        return Sample(chunk.numbers[place], item, outcome)
+        return Sample(chunk.numbers[place], item, masked_outcome(outcome, self._hidden))
 
     def _failed(self, node: str, chunk: Chunk, place: int, outcome: Failed) -> None:
         number = chunk.numbers[place]
@@ -148,18 +150,36 @@ class Gathering:
         self.error_count += 1
         if len(self.errors) < TOLD_ERRORS:
             self.errors.append(error)
-        if chunk.stream == INPUT and number[0] not in (told := self._told_of(chunk)):
-            told.add(number[0])
-            self.failed_items += 1
-            given = chunk.inputs[place]
-            if isinstance(given, Value):
-                self._files[FAILED_INPUT].write(item_line(given.item))
+        if number[0] in self._of_input or not self._from_input(chunk.stream):
+            return
+        self._of_input.add(number[0])
+        self.failed_items += 1
+        given = chunk.inputs[place]
+        if chunk.stream == INPUT and isinstance(given, Value):
+            self._files[FAILED_INPUT].write(self._line(given.item))
+        else:
+            self._owed.add(number[0])
 
-    def _told_of(self, chunk: Chunk) -> set[int]:
-        """Items of the chunk that is being taken in whose failure was told."""
-        if self._failed_now[0] != chunk.index:
-            self._failed_now = (chunk.index, set())
-        return self._failed_now[1]
+    def _from_input(self, stream: str) -> bool:
+        """Whether numbers of a stream begin with those of the input; not of what `closes` made."""
+        while stream != INPUT:
+            one = self._graph.by_name[stream]
+            if one.step.closes:
+                return False
+            stream = one.stream
+        return True
+
+    def complete(self, items: Iterable[JsonValue]) -> None:
+        """Write the items of the input of which only something that was made of them failed.
+
+        Args:
+            items: Those of the input, from the first; read only if some are owed.
+        """
+        if self._owed:
+            for place, item in enumerate(items):
+                if place in self._owed:
+                    self._files[FAILED_INPUT].write(self._line(item))
+            self._owed.clear()
 
 
 class Both:

@@ -51,7 +51,8 @@ class Node(Params):
     join: Join = Field(
         "all",
         title="Join",
-        description="of several needs: all (by name), any (the first there), each, reduce",
+        description="of several needs: all (by name), any (the first declared that gave a value),"
+        " each (one call for each), reduce",
     )
     reduce: Reduce = Field("merge", title="Reduce", description="how `reduce` makes one of many")
     min_inputs: int | None = Field(
@@ -74,7 +75,11 @@ class Node(Params):
     )
     retries: Retries = Field(Retries(), title="Retries")
     time_limit_s: float | None = Field(
-        None, title="Time limit [s]", description="of one call", gt=0, le=DAY_S
+        None,
+        title="Time limit [s]",
+        description="of one call; each item has its own, or each batch",
+        gt=0,
+        le=DAY_S,
     )
     cache: ItemCache | None = Field(
         None, title="Cache", description="none: kept where a model is asked"
@@ -90,7 +95,9 @@ class Node(Params):
         le=MOST_ITEMS,
     )
     mask: tuple[str, ...] = Field(
-        (), title="Masked fields", description="not written to the run's stored inputs and outputs"
+        (),
+        title="Masked fields",
+        description="*** in all files of a run and all that it stores; parameters in Prefect stay",
     )
 
     @model_validator(mode="after")

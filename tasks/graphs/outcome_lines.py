@@ -53,13 +53,31 @@ def masked(value: JsonValue, hidden: Collection[str]) -> JsonValue:
     return value
 
 
-def _line(outcome: Outcome, hidden: Collection[str]) -> bytes:
-    content: JsonValue
+def holds(value: JsonValue, fields: Collection[str]) -> bool:
+    """Whether a value has one of the fields, at any depth."""
+    if isinstance(value, dict):
+        return any(name in fields or holds(one, fields) for name, one in value.items())
+    return isinstance(value, list | tuple) and any(holds(one, fields) for one in value)
+
+
+def masked_outcome(outcome: Outcome, hidden: Collection[str]) -> Outcome:
+    """An outcome whose items are without what stands in hidden fields."""
     match outcome:
         case Value(item):
-            content = {"value": masked(item, hidden)}
+            return Value(masked(item, hidden))
         case Several(items):
-            content = {"several": [masked(item, hidden) for item in items]}
+            return Several(tuple(masked(item, hidden) for item in items))
+        case _:
+            return outcome
+
+
+def _line(outcome: Outcome, hidden: Collection[str]) -> bytes:
+    content: JsonValue
+    match masked_outcome(outcome, hidden):
+        case Value(item):
+            content = {"value": item}
+        case Several(items):
+            content = {"several": list(items)}
         case Skipped(reason):
             content = {"skipped": reason}
         case Failed(text):

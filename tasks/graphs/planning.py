@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pandas as pd
 
@@ -22,6 +23,7 @@ from tasks.graphs.inputs import Source, opened, placed
 from tasks.graphs.model import Declaration, GraphParams
 from tasks.graphs.model_choice import require_runners, with_models
 from tasks.graphs.models import NoModels
+from tasks.graphs.outcome_lines import masked
 from tasks.graphs.records import looked_up
 from tasks.graphs.step import Cache, StepContext
 from tasks.graphs.under_way import Limits
@@ -42,6 +44,13 @@ class Prepared:
     """The run that takes the place of this one if it fails."""
     hidden: tuple[str, ...] = field(default=())
     """Fields that are masked in what the run keeps and shows."""
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """The parameters as they are kept and shown: items among them are masked."""
+        content = self.params.model_dump(mode="json")
+        content["input"]["items"] = masked(content["input"]["items"], self.hidden)
+        return content
 
     @property
     def limits(self) -> Limits:

@@ -24,6 +24,7 @@ from pydantic import JsonValue
 
 from blocks.errors import InputError
 from tasks.graphs.step import Item
+from tasks.graphs.storable import DEEPEST, nested_deeper
 
 Kind = Literal["jsonl", "csv", "tsv", "parquet"]
 Opened = Callable[[], IO[bytes]]
@@ -149,11 +150,17 @@ def _jsonl(opened: Opened, name: str) -> Iterator[Item]:
             if not text:
                 continue
             try:
-                yield _object(orjson.loads(text))
+                yield _object(_flat_enough(orjson.loads(text), text))
             except (orjson.JSONDecodeError, TypeError) as error:
                 what = str(error).split(":")[0]
                 expected = "a JSON object in each line"
                 raise InputError(f"{name}, line {number}: {what}; expected {expected}") from None
+
+
+def _flat_enough(value: JsonValue, text: bytes) -> JsonValue:
+    if text.count(b"[") + text.count(b"{") > DEEPEST and nested_deeper(value):
+        raise TypeError(f"nested more than {DEEPEST} deep")
+    return value
 
 
 def _object(value: JsonValue) -> Item:

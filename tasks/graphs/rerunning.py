@@ -1,6 +1,7 @@
 """One node of an earlier run, from the inputs that were stored, as a graph of its own.
 
-What the run masked is masked in these inputs, too. Of a node that `join: each` calls once for each
+What the run masked is masked in these inputs, too; a node that gets such fields is not run again.
+Of a node that `join: each` calls once for each
 need, each value is an item.
 """
 
@@ -23,7 +24,7 @@ from tasks.graphs.delivery import DECLARATION, RECORDS
 from tasks.graphs.functions import FUNCTIONS
 from tasks.graphs.inputs import Source
 from tasks.graphs.model import Declaration, GraphInput, GraphParams
-from tasks.graphs.outcome_lines import item_line, written
+from tasks.graphs.outcome_lines import holds, item_line, written
 from tasks.graphs.planning import Prepared, checked
 from tasks.graphs.reading import Survey
 from tasks.graphs.records import INPUTS, ChunkRecord, FrameReader
@@ -56,7 +57,11 @@ def prepare_again(params: GraphParams) -> Prepared:
     folder = run_place(run)
     graph, ready = _node_of(folder, run, name)
     survey, sha256 = Survey(), hashlib.sha256()
+    hidden = {field for one in graph.nodes for field in one.node.mask}
     for item in stored_inputs(folder, ready):
+        if hidden and holds(item, hidden):
+            told = f"rerun: that run masked {', '.join(sorted(hidden))} in what node {name!r} got"
+            raise InputError(f"{told}; expected inputs without masked fields, or a whole run")
         survey.items += 1
         sha256.update(orjson.dumps(item, option=orjson.OPT_SORT_KEYS))
     source = StoredInputs(
@@ -64,10 +69,7 @@ def prepare_again(params: GraphParams) -> Prepared:
     )
     if not survey.items:
         raise InputError(f"rerun: node {name!r} of {run} got no items; expected at least one")
-    masked = sorted({field for one in graph.nodes for field in one.node.mask})
-    note = f"{', '.join(masked)}: masked in that run's records, and so in these inputs."
-    again = alone(graph, ready)
-    return checked(params, f"{name} again", again, source, (note,) if masked else ())
+    return checked(params, f"{name} again", alone(graph, ready), source)
 
 
 def _node_of(folder: str, run: str, name: str) -> tuple[Graph, Ready]:

@@ -12,6 +12,7 @@ from blocks.errors import BudgetError, TransientError
 from tasks.graphs.compiled import Ready
 from tasks.graphs.ends import Check, ends_of
 from tasks.graphs.step import Failed, Outcome, Several, Skipped, StepContext, Value
+from tasks.graphs.storable import storable
 
 T = TypeVar("T")
 MOST_AWAITED = 64
@@ -94,7 +95,7 @@ class FunctionRunner:
         else:
             answers = [self._one(value) for value in inputs]
         for place, answer in zip(open_, answers, strict=True):
-            found[place] = answer
+            found[place] = storable(answer)
         return [outcome for outcome in found if outcome is not None]
 
     def _refused(self, item: JsonValue) -> Outcome | None:

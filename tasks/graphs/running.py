@@ -88,6 +88,8 @@ def execute(
         ended = Ended(run, folder, gathered, engine.tallies)
         try:
             engine.run(_all_items(run) if items is None else items)
+            if items is None:
+                gathered.complete(run.source.items())
         except SeqloomError as error:
             ended.error = error
         finally:

@@ -15,8 +15,6 @@ at their places. The last batch, and one that nothing else could fill, may be sm
 import queue
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 from dataclasses import replace
 from functools import partial
 from typing import cast
@@ -28,6 +26,7 @@ from blocks.errors import SeqloomError
 from tasks.graphs.calls import NodeWork
 from tasks.graphs.chunks import Chunk, Entry, taken
 from tasks.graphs.compiled import Graph
+from tasks.graphs.limited_calls import Workers
 from tasks.graphs.passage import Known, Passage
 from tasks.graphs.step import Failed, Item, Outcome, StepContext
 from tasks.graphs.surroundings import Done, Surroundings
@@ -38,6 +37,8 @@ _Result = tuple[At, "Chunk | list[Entry] | None", object]
 """A node, what it was called for, and what came back: an exception too."""
 SPARSE = 16
 """Chunks that are read for each item of a batch before it is called for as it is."""
+PATIENCE_S = 5.0
+"""How long calls may take to end after an interrupt."""
 
 
 class GraphFailedError(SeqloomError):
@@ -86,20 +87,19 @@ class Engine:
         """
         self._passage.begin(items)
         self._began = time.perf_counter()
-        pool = ThreadPoolExecutor(self._limits.workers, thread_name_prefix="graph")
+        pool = Workers(self._limits.workers)
         try:
             with given_up_by(self._around.stop.is_set):
                 self._loop(pool)
-        finally:
-            self._around.stop.set()
-            self._around.loop.stop()
-            pool.shutdown(wait=True, cancel_futures=True)
-            self._around.close()
+        except BaseException as error:
+            self._around.close(pool, None if isinstance(error, Exception) else PATIENCE_S)
+            raise
+        self._around.close(pool)
         if self._error is not None:
             raise self._error
         return self.tallies
 
-    def _loop(self, pool: ThreadPoolExecutor) -> None:
+    def _loop(self, pool: Workers) -> None:
         while self._error is None:
             self._passage.admit()
             self._end_nodes(pool)
@@ -115,7 +115,7 @@ class Engine:
         while self._running:  # siblings end before the run does
             self._take(self._finished.get())
 
-    def _dispatch(self, pool: ThreadPoolExecutor) -> None:
+    def _dispatch(self, pool: Workers) -> None:
         """Call what is ready, the nodes at the end of the graph first."""
         for at in reversed(self._nodes.values()):
             most = at.one.node.concurrency or self._limits.workers
@@ -137,7 +137,7 @@ class Engine:
 
     def _start(
         self,
-        pool: ThreadPoolExecutor,
+        pool: Workers,
         at: At,
         what: Chunk | list[Entry] | None,
         call: Callable[[], object],
@@ -155,7 +155,7 @@ class Engine:
                 result = error
             self._finished.put((at, what, result))
 
-        pool.submit(copy_context().run, job)
+        pool.submit(job)
 
     def _take(self, result: _Result) -> None:
         """A call has ended."""
@@ -213,7 +213,7 @@ class Engine:
                 text = f"node {at.one.name!r}, item {place}: {outcome.text}"
                 self._error = GraphFailedError(text)
 
-    def _end_nodes(self, pool: ThreadPoolExecutor) -> None:
+    def _end_nodes(self, pool: Workers) -> None:
         """End the nodes of streams that are over."""
         for at in self._passage.ended():
             if at.one.begins_stream:
@@ -225,7 +225,7 @@ class Engine:
         at.tally.ended = True
         self._observer.ended(at.one.name, at.tally)
 
-    def _unstick(self, pool: ThreadPoolExecutor) -> bool:
+    def _unstick(self, pool: Workers) -> bool:
         """Nothing moves: items wait for a batch that needs further chunks, or is the last one."""
         waiting = [at for at in self._nodes.values() if at.batches is not None and at.batches.queue]
         for at in waiting:

@@ -1,9 +1,9 @@
 """What the nodes of a run share, and what one of them hands back for some items."""
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from tasks.graphs.limited_calls import Workers
 from tasks.graphs.runners import Loop
 from tasks.graphs.step import Outcome, StepContext
 
@@ -19,24 +19,18 @@ class Surroundings:
     """Whether caches are written only."""
     masks: bool = False
     """Whether some fields are masked; whole items are then kept only where a node asks for it."""
-    limited: ThreadPoolExecutor | None = None
-    """Threads of calls with a time limit; made with the first one."""
-    lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def limited_pool(self) -> ThreadPoolExecutor:
-        """Threads for calls that may be given up: a thread cannot be ended from outside."""
-        with self.lock:
-            if self.limited is None:
-                self.limited = ThreadPoolExecutor(256, thread_name_prefix="graph-limited")
-            return self.limited
+    def close(self, workers: Workers, patience_s: float | None = None) -> None:
+        """End all threads, but for calls that were given up: those are left to themselves.
 
-    def close(self) -> None:
-        """End all threads; waits for calls that were given up."""
+        Args:
+            patience_s: How long what is under way is waited for; None: until it ends.
+        """
         self.stop.set()
         self.loop.stop()
-        if self.limited is not None:
-            self.limited.shutdown(wait=True, cancel_futures=True)
-        self.loop.close()
+        workers.dismiss()
+        if workers.ended(patience_s):
+            self.loop.close()
 
 
 @dataclass(slots=True)

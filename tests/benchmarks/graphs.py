@@ -8,7 +8,9 @@
    Each measurement is one turn of all; the medians count. (<= 60 µs)
 2. 1,000 calls of 100 ms, 32 in flight, in a graph of three nodes: wall time over 1,000 / 32 x
    100 ms. (<= 1.10) "coroutine": a function that sleeps; "model": `generate` asks a server on
-   loopback, a process of its own that speaks OpenAI's protocol, and nothing is answered by a cache.
+   loopback, a process of its own that speaks OpenAI's protocol, and nothing is answered by a cache;
+   "plain": 32 workers around one `httpx.AsyncClient` ask that server, which tells what of it is
+   HTTP and what the machine has left for it.
 3. A run of some 30 s through Prefect, with a server of its own: the share of its wall time that the
    same run without Prefect does not take. (<= 20 %) Its nodes wait, as those that ask a service do;
    starting Python and importing Prefect are not in it, which a worker pays once for each run.
@@ -24,10 +26,9 @@ import os
 import statistics
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -150,43 +151,86 @@ def model_calls(repeat: int, folder: Path) -> dict[str, Any]:
         began = time.perf_counter()
         built.run(items)
         walls.append(time.perf_counter() - began)
-    asked = [_asked(folder, turn) for turn in range(repeat)]
+    asked, plain, cpu = [], [], []
+    for turn in range(repeat):
+        wall, used = _asked(folder, turn)
+        asked.append(wall)
+        cpu.append(used)
+        with _model() as url:
+            began = time.perf_counter()
+            asyncio.run(_plainly_asked(url))
+            plain.append(time.perf_counter() - began)
     return {
         "ideal_s": ideal,
         "coroutine_s": [round(one, 3) for one in walls],
         "coroutine_over_ideal": round(statistics.median(walls) / ideal, 3),
         "model_s": [round(one, 3) for one in asked],
         "model_over_ideal": round(statistics.median(asked) / ideal, 3),
+        "model_cpu_s": [round(one, 3) for one in cpu],
+        "plain_s": [round(one, 3) for one in plain],
     }
 
 
 def _serve(told: Any) -> None:
-    """A model that takes its time, until the process is ended."""
-    from tests.llm_script import ScriptedServer, chat
+    """A model that takes its time, until the process is ended; each answer is one packet."""
+    message = {"role": "assistant", "content": "yes"}
+    usage = {"prompt_tokens": 10, "completion_tokens": 1, "total_tokens": 11}
+    choices = [{"index": 0, "finish_reason": "stop", "message": message}]
+    body = json.dumps({"object": "chat.completion", "choices": choices, "usage": usage}).encode()
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
 
-    def answer(_: object) -> Any:
-        time.sleep(CALL_S)
-        return chat("yes")
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            while asked := (await reader.readuntil(b"\r\n\r\n")).lower():
+                length = asked.partition(b"content-length:")[2].partition(b"\r\n")[0]
+                await reader.readexactly(int(length))
+                await asyncio.sleep(CALL_S)
+                writer.write(f"{head}\r\n\r\n".encode() + body)
 
-    with ScriptedServer(answer) as server:
-        told.put(server.url)
-        threading.Event().wait()
+    async def serve() -> None:
+        server = await asyncio.start_server(talk, "127.0.0.1", 0)
+        told.put(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1")
+        await server.serve_forever()
+
+    asyncio.run(serve())
 
 
-def _asked(folder: Path, turn: int) -> float:
-    """Wall time of a run whose node `ask` is a language model's."""
+@contextmanager
+def _model() -> Iterator[str]:
+    """A slow model's address."""
+    spawn = multiprocessing.get_context("spawn")
+    told: Any = spawn.Queue()
+    process = spawn.Process(target=_serve, args=(told,), daemon=True)
+    process.start()
+    try:
+        yield told.get()
+    finally:
+        process.terminate()
+        process.join()
+
+
+async def _plainly_asked(url: str) -> None:
+    import httpx
+
+    waiting = iter(texts()[:CALLS])
+    limits = httpx.Limits(max_connections=IN_FLIGHT, max_keepalive_connections=IN_FLIGHT)
+    async with httpx.AsyncClient(base_url=url, timeout=60, limits=limits) as client:
+
+        async def work() -> None:
+            for item in waiting:
+                message = {"role": "user", "content": item["text"]}
+                body = {"model": "slow", "messages": [message], "max_tokens": 100}
+                (await client.post("chat/completions", json=body)).json()
+
+        await asyncio.gather(*(work() for _ in range(IN_FLIGHT)))
+
+
+def _asked(folder: Path, turn: int) -> tuple[float, float]:
+    """Wall and CPU time of a run whose node `ask` is a language model's."""
     from tasks.graphs.model import GraphParams
     from tasks.graphs.planning import prepare
     from tasks.graphs.running import execute
 
-    told: Any = multiprocessing.get_context("spawn").Queue()
-    process = multiprocessing.get_context("spawn").Process(target=_serve, args=(told,), daemon=True)
-    process.start()
-    os.environ |= {
-        "SEQLOOM_LLM_BASE_URL": told.get(),
-        "SEQLOOM_LLM_MODEL": "slow",
-        "SEQLOOM_LLM_IN_FLIGHT": str(IN_FLIGHT),
-    }
     place = folder / f"asked-{turn}"
     place.mkdir()
     source = place / "items.jsonl"
@@ -200,14 +244,18 @@ def _asked(folder: Path, turn: int) -> float:
         {"name": "words", "uses": "tokenise", "needs": ["ask"], "with": {"field": "answer"}},
     ]  # fmt: skip
     given = {"input": {"source": str(source)}, "nodes": nodes, "refresh": True}
-    run = prepare(GraphParams.model_validate(given))
-    began = time.perf_counter()
-    ended = execute(run, place)
-    wall = time.perf_counter() - began
-    process.terminate()
-    process.join()
+    with _model() as url:
+        os.environ |= {
+            "SEQLOOM_LLM_BASE_URL": url,
+            "SEQLOOM_LLM_MODEL": "slow",
+            "SEQLOOM_LLM_IN_FLIGHT": str(IN_FLIGHT),
+        }
+        run = prepare(GraphParams.model_validate(given))
+        began, cpu = time.perf_counter(), time.process_time()
+        ended = execute(run, place)
+        wall, used = time.perf_counter() - began, time.process_time() - cpu
     assert ended.gathered.outputs == {"words": CALLS}, ended.gathered.errors[:3]
-    return wall
+    return wall, used
 
 
 @contextmanager

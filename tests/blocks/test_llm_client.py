@@ -29,6 +29,7 @@ from tests.llm_script import (
 CANARY = "sk-canary-7f3a"
 QUICK = RetryRule(attempts=3, first_wait_s=0.01, longest_wait_s=0.02, throttled_for_s=1.0)
 SHAPE = Shape.of_fields("label", {"label": ["good", "bad"], "score": "float"})
+BAD_COUNTS = ["x", -1, None, 1.5, True, 2**60, [1]]
 GOOD = '{"label": "good", "score": 0.5}'
 
 
@@ -63,6 +64,54 @@ def test_an_answer_with_what_it_took():
     assert server.seen[0].headers["authorization"] == f"Bearer {CANARY}"
 
 
+NOTHING = [
+    ({"content": None}, "stop", "unusable", "the answer holds no text"),
+    ({}, "stop", "unusable", "the answer holds no text"),
+    ({"content": None}, "length", "cut", "cut off after 1024 tokens; expected a larger"),
+]
+
+
+@pytest.mark.parametrize(
+    ("message", "finish", "kind", "said"), NOTHING, ids=["null", "none", "cut"]
+)
+def test_an_answer_without_a_text_is_a_fault(message, finish, kind, said):
+    body = {"choices": [{"message": message, "finish_reason": finish}]}
+    with ScriptedServer(reply(200, body)) as server:
+        (fault,) = ask(server, Prompt("hi"))
+
+    assert (fault.kind, len(server.seen)) == (kind, 1)
+    assert said in fault.reason
+
+
+def test_an_empty_text_is_an_answer():
+    with ScriptedServer(chat("")) as server:
+        assert ask(server, Prompt("hi"))[0].text == ""
+
+
+def test_a_shape_is_asked_for_again_where_there_is_no_text():
+    nothing = reply(200, {"choices": [{"message": {"content": None}}]})
+    with ScriptedServer(nothing, chat(GOOD)) as server:
+        (answer,) = ask(server, Prompt("hi", shape=SHAPE))
+
+    assert answer.repaired
+    assert "the answer holds no text" in server.seen[1].body["messages"][-1]["content"]
+
+
+@pytest.mark.parametrize(
+    "usage",
+    ["x", 7, [], {}, None, *({"prompt_tokens": 3, "completion_tokens": n} for n in BAD_COUNTS)],
+    ids=str,
+)
+def test_an_answer_stays_whatever_is_said_of_its_use(usage):
+    body = {"choices": [{"message": {"content": "hello"}}], "usage": usage}
+    with ScriptedServer(reply(200, body)) as server:
+        (answer,) = ask(server, Prompt("hi"), input_price=1.0, output_price=1.0)
+
+    known = 3 if usage and isinstance(usage, dict) else 0
+    assert answer == Answer("hello", "fast: m", usage=Usage(1, known, 0, known / 1e6))
+    assert len(server.seen) == 1
+
+
 @pytest.mark.parametrize(
     ("first", "requests"),
     [
@@ -89,12 +138,7 @@ def test_what_passes_is_asked_again(first, requests):
         (status(429, retry_after="3600"), "unavailable", 1, "asks to be left alone for 3600 s"),
         (CUT, "unavailable", 3, "cut off"),
         (reply(200, {"choices": []}), "unusable", 1, "the reply is no answer"),
-        (
-            Reply(200, b"<p>", {"Content-Type": "text/html"}),
-            "unusable",
-            1,
-            "the reply is no answer",
-        ),
+        (Reply(200, b"<p>", {"Content-Type": "text/html"}), "unusable", 1, "no JSON: <p>"),
         (chat("...", "content_filter"), "refused", 1, "a filter kept the answer back"),
     ],
     ids=["500", "400", "a long wait", "cut off", "no choices", "no JSON", "filtered"],
@@ -135,6 +179,35 @@ def test_a_refused_key_ends_it_for_all(answer):
         ask(server, *[Prompt(str(n)) for n in range(9)], in_flight=1)
 
     assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [status(429, "slow down", "0.05"), status(503, "slow down", "0.05")],
+    ids=["429", "503"],
+)
+@pytest.mark.parametrize(
+    ("deadline_s", "said"),
+    [(0.4, "no answer within 0.4 s"), (60.0, "for too long")],
+    ids=["deadline", "patience"],
+)
+def test_what_puts_off_for_ever_is_told_with_its_words(answer, deadline_s, said):
+    with ScriptedServer(answer) as server:
+        faults = ask(server, Prompt("a"), Prompt("b"), deadline_s=deadline_s, in_flight=1)
+
+    for fault in faults:
+        assert (fault.kind, said in fault.reason) == ("unavailable", True), fault.reason
+    code = answer.status
+    assert f"; the service said last: HTTP {code}: slow down" in faults[0].reason
+
+
+@pytest.mark.parametrize("kind", ["text/html", "application/json"])
+def test_a_page_instead_of_json_is_shown(kind):
+    page = Reply(200, b"<html>Log in\nfirst", {"Content-Type": kind})
+    with ScriptedServer(page) as server:
+        (fault,) = ask(server, Prompt("hi"))
+
+    assert "no JSON: <html>Log in first" in fault.reason
 
 
 def test_a_silent_service_has_a_deadline():

@@ -183,6 +183,20 @@ def test_a_budget_ends_the_run_and_what_was_answered_stays():
     assert texts_of(outcomes) == ["a", "b", "c", "d", "e"]
 
 
+@pytest.mark.parametrize("answers", [None, Kept()], ids=["kept nowhere", "kept"])
+def test_what_was_answered_before_an_abort_is_counted(answers):
+    limits = ModelLimits(calls=3)
+    with ScriptedServer(echo) as server:
+        made = connection(server, input_price=2.0, output_price=10.0)
+        with models_of(made, answers=answers, limits=limits) as models:
+            with pytest.raises(BudgetError):
+                models.generate("fast", prompts("a", "b", "c", "d", "e"))
+            use = models.uses()["fast"]
+
+    assert (use.answered, use.usage.requests) == (3, 3)
+    assert use.usage.cost == pytest.approx(3 * (10 * 2.0 + 5 * 10.0) / 1e6)
+
+
 def test_a_budget_is_one_for_all_connections_of_a_run():
     with ScriptedServer(echo) as server:
         both = connection(server), connection(server, "slow", model="n")

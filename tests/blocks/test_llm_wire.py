@@ -179,12 +179,13 @@ def test_bodies_of_embeddings(model, texts, body):
     ("data", "count", "read"),
     [
         ({"embedding": [1, 0], "inputTextTokenCount": 3}, 1, ([[1, 0]], 3)),
+        ({"embedding": [1], "inputTextTokenCount": "x"}, 1, ([[1]], None)),
         ({"embeddings": [[1], [2]]}, 2, ([[1], [2]], None)),
         ({"embeddings": {"float": [[1], [2]]}}, 2, ([[1], [2]], None)),
         ({"embeddings": {"float": [[1]]}}, 2, None),
         ({}, 1, None),
     ],
-    ids=["titan", "cohere floats", "cohere by type", "one is missing", "none"],
+    ids=["titan", "bad count", "cohere floats", "cohere by type", "one is missing", "none"],
 )
 def test_vectors_of_bedrock(data, count, read):
     assert llm_bedrock.read_embeddings(data, count) == read
@@ -233,6 +234,12 @@ def test_chat_answers(message, finish, read):
     heard = llm_openai.read_answer({"choices": [{"message": message, "finish_reason": finish}]})
 
     assert (heard.text, heard.finish) == read
+
+
+def test_an_answer_of_nothing_but_reasoning_holds_no_text():
+    assert llm_bedrock.read_answer(converse([THINKS])).text is None
+    assert llm_bedrock.read_answer(converse([])).text is None
+    assert llm_bedrock.read_answer(converse([{"text": ""}])).text == ""
 
 
 @pytest.mark.parametrize("data", [None, [], {}, {"choices": []}, {"choices": [{}]}, "text"])

@@ -7,6 +7,7 @@ import pytest
 
 from blocks import database, ledger
 from deployments import cli
+from tasks.graphs.functions import FUNCTIONS
 
 GRAPH = """
 nodes:
@@ -55,12 +56,34 @@ def test_a_run_is_recorded_and_its_nodes_can_be_looked_at(folder, capfdbinary):
 
     status, out, _ = said(capfdbinary, "node", "latest", "long")
     assert (status, "items    2 in, 0 failed; out: 1 of long" in out) == (0, True)
+    assert said(capfdbinary, "items", "latest", "words")[0] == 0  # `latest` is the whole run
+
+
+def test_items_that_fail_below_a_split_are_told_and_set_the_exit_status(
+    folder, capfdbinary, monkeypatch
+):
+    monkeypatch.setitem(FUNCTIONS, "refuses", lambda item: item["no such field"])
+    split = "{name: parts, uses: split, with: {by: words, size: 1}}"
+    late = "{name: late, uses: python, needs: [parts], with: {function: refuses}}"
+    (folder / "split.yaml").write_text(f"nodes: [{split}, {late}]")
+    (folder / "items.jsonl").write_text('{"id": 1, "text": "one two three"}\n')
+
+    status, out, _ = said(capfdbinary, "run", "split.yaml", "--input", "items.jsonl")
+
+    assert (status, "1 in, 1 failed (3 failures); out: 0 of late" in out) == (3, True)
 
 
 def test_results_for_programs(folder, capfdbinary):
     out = said(capfdbinary, "run", "graph.yaml", "--input", "items.jsonl", "--json")[1]
 
     assert json.loads(out)["states"] == {"words": "COMPLETED", "long": "COMPLETED"}
+
+
+def test_a_budget_is_a_parameter_of_the_run(folder, capfdbinary):
+    budget = ("--budget-cost", "0.5", "--budget-calls", "3")
+    assert said(capfdbinary, "run", "graph.yaml", "--input", "items.jsonl", *budget)[0] == 3
+
+    assert ledger.runs()[0].input_data["budget"] == {"calls": 3, "tokens": None, "cost": 0.5}
 
 
 def test_a_dry_run_writes_nothing(folder, capfdbinary):

@@ -31,6 +31,7 @@ SUB = {"name": "sub", "nodes": [python("x")]}
         ([python("a", "b")], {}, "node 'a': needs unknown 'b'; expected one of a"),
         ([python("a", "a")], {}, "node 'a': needs itself"),
         ([python("input")], {}, "node 'input': is the name of the input"),
+        ([python("failed")], {}, "node 'failed': is the name of a file in the folder of a run"),
         ([python("a", when="n >")], {}, "node 'a', when: expression 'n >'"),
         ([python("a")], {"outputs": ["b"]}, "outputs: unknown 'b'"),
         (

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+import math
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,8 +11,10 @@ import pandas as pd
 import pytest
 
 from blocks.errors import InputError, SeqloomError
+from deployments.graph_runs import recorded_run
 from tasks.graphs.accounts import require_sums
 from tasks.graphs.delivery import Occasion, deliver_folder
+from tasks.graphs.functions import FUNCTIONS
 from tasks.graphs.model import GraphParams
 from tasks.graphs.planning import plan_frame, prepare
 from tasks.graphs.rerunning import prepare_again, stored_lines
@@ -20,6 +23,8 @@ from tasks.graphs.tables import columns_of, write_tables
 from tasks.graphs.tally import Tally
 from tests.graphs.small_runs import PAIR, lines, numbered, output, params, python, run
 
+NOTHING = {"enabled": False}
+"""Keeps no answers: a closure over what is no JSON has no name."""
 pytestmark = pytest.mark.usefixtures("own_place")
 
 
@@ -127,6 +132,49 @@ def test_what_cannot_be_run_again_is_told(tmp_path, calls, rerun, message):
         prepare_again(GraphParams(rerun=rerun))
 
 
+@pytest.mark.parametrize(
+    ("odd", "told"),
+    [
+        (2**70, "Integer exceeds 64-bit range"),
+        ("\ud800", "str is not valid UTF-8: surrogates not allowed"),
+        ([1, {"x": math.nan}], "NaN or an infinite number"),
+        ({1, 2}, "Type is not JSON serializable: set"),
+        (json.loads("[" * 200 + "]" * 200), "nested more than 100 deep"),
+        (json.loads("[" * 900 + "]" * 900), "Recursion limit reached"),
+    ],
+    ids=["large", "surrogate", "nan", "set", "deep", "deepest"],
+)
+def test_a_result_that_is_no_json_fails_alone(tmp_path, monkeypatch, odd, told):
+    monkeypatch.setitem(FUNCTIONS, "odd", lambda item: {"v": odd if item["id"] == 1 else None})
+    source = lines(tmp_path / "items.jsonl", numbered(3))
+    result, folder = delivered(params(source, [python("node", "odd", cache=NOTHING)]), tmp_path)
+
+    assert (result.error, result.failed, result.outputs) == ("", 1, {"node": 2})
+    error = json.loads((folder / "errors.jsonl").read_text())
+    assert error == {
+        "node": "node", "item": "2", "error": f"result cannot be stored as JSON: {told}"
+    }  # fmt: skip
+
+
+def test_masked_fields_are_in_no_file_of_the_folder_nor_in_the_ledger(tmp_path, calls):
+    items = [{"id": 1, "name": "Erika Muster"}, {"id": 2, "name": "Erika Muster", "bad": True}]
+    nodes = [python("first", "one", mask=["name"])]
+    given = GraphParams.model_validate({"input": {"items": items}, "nodes": nodes})
+    folder = Path(recorded_run(prepare(given)).folder)
+
+    assert pd.read_csv(folder / "first.csv")["name"].tolist() == ["***"]
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert [path for path in files if b"Muster" in path.read_bytes()] == []
+
+
+def test_a_node_that_got_masked_fields_is_not_run_again(tmp_path, calls):
+    nodes = (python("first", "one", mask=["id"]), PAIR[1])
+    delivered(params(lines(tmp_path / "items.jsonl", numbered(1)), nodes), tmp_path)
+
+    with pytest.raises(InputError, match="rerun: that run masked id in what node 'second' got; "):
+        prepare_again(GraphParams(rerun="r/second"))
+
+
 def test_counts_that_do_not_add_up_are_an_error():
     with pytest.raises(SeqloomError, match="node 'a': 3 items in, 2 ended"):
         require_sums({"a": Tally(items=3, passed=1, failed=1)})
@@ -203,3 +251,24 @@ def test_an_input_that_changes_while_it_is_read_is_told(tmp_path, calls):
     error = execute(prepared, place).error
     assert str(error).endswith("items.jsonl: 2 items, and 3 before; expected an input that does "
                                "not change while it is read")  # fmt: skip
+
+
+SPLIT = {"name": "parts", "uses": "split", "with": {"by": "sentences"}}
+
+
+def test_what_fails_below_a_split_counts_as_its_item_of_the_input(tmp_path, calls):
+    texts = [{"id": n, "text": "One. Two.", "bad": n == 1} for n in range(3)]
+    source = lines(tmp_path / "items.jsonl", texts)
+    result, folder = delivered(params(source, (SPLIT, python("first", "one", "parts"))), tmp_path)
+
+    assert (result.failed, result.errors) == (1, 2)
+    assert json.loads((folder / "failed.jsonl").read_text()) == texts[1]
+
+
+def test_what_fails_after_an_aggregate_counts_as_a_failure_of_no_item(tmp_path, calls):
+    source = lines(tmp_path / "items.jsonl", numbered(3))
+    total = {"name": "total", "uses": "aggregate", "with": {"by": "id"}}
+    result, folder = delivered(params(source, (total, python("late", "two", "total"))), tmp_path)
+
+    assert (result.failed, result.errors) == (0, 3)
+    assert not (folder / "failed.jsonl").exists()

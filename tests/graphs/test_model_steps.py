@@ -1,5 +1,7 @@
 """Steps that ask a model, with one that says what the test wants; and rerank and dedupe."""
 
+import re
+
 import numpy as np
 import pytest
 from pydantic import ValidationError
@@ -231,6 +233,49 @@ def test_a_prompt_cannot_get_out_of_its_sandbox(prompt):
     assert isinstance(failed, Failed)
     assert "unsafe" in failed.text or "undefined" in failed.text
     assert item == {"t": "x"}
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "{{ 'a' * 200000000 }}",
+        "{{ 200000000 * t }}",
+        "{{ [t] * 200000000 }}",
+        "{{ 10 ** 10000000 % 7 }}",
+        "{{ '%200000000d' % 1 }}",
+        "{{ '%*d' % (200000000, 1) }}",
+        "{{ '%200000000d'|format(1) }}",
+        "{{ '{:200000000}'.format(1) }}",
+        "{{ '{:{}}'.format(1, 200000000) }}",
+        "{{ t.ljust(200000000) }}",
+        "{{ t|center(200000000) }}",
+        "{{ t|indent(200000000, true) }}",
+        "{{ [t]|batch(200000000, 'x')|list }}",
+        "{{ lipsum(200000000) }}",
+        "{% for _ in range(99999) %}{{ t.replace('x', '" + "y" * 200 + "') }}{% endfor %}",
+    ],
+)
+def test_a_short_prompt_cannot_make_a_huge_one(prompt):
+    failed = outcome("generate", {"t": "x"}, connection="c", prompt=prompt)
+
+    assert isinstance(failed, Failed)
+    assert re.search("allowed|unsafe|undefined|longer than 10,000,000", failed.text)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "filled"),
+    [
+        ("{{ 3 * 4 + 2 ** 10 }} {{ 7 % 4 }}", "1036 3"),
+        ("{{ '%.2f' % 0.5 }} {{ '%5.1f'|format(2) }}", "0.50   2.0"),
+        ("-{{ '{:>4}'.format(t) }}{{ t|center(3) }}{{ t|indent(2, true) }}", "-   x x   x"),
+        ("{{ t + 'y' ~ 1 }} {{ [1] + [2] }}", "xy1 [1, 2]"),
+        ("{% for two in [1, 2, 3]|batch(2, 0) %}{{ two }}{% endfor %}", "[1, 2][3, 0]"),
+    ],
+)
+def test_a_prompt_may_reckon_and_format(prompt, filled):
+    made = outcome("generate", {"t": "x"}, connection="c", prompt=prompt)
+
+    assert made.item["answer"] == filled
 
 
 def test_what_an_item_holds_is_no_template():

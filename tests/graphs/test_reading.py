@@ -74,9 +74,11 @@ def test_a_column_is_numbers_where_all_its_cells_are(cells, expected):
         ("x.csv", b"a\n\xff\n", "x.csv: invalid start byte; expected text in UTF-8"),
         ("x.jsonl.gz", gzip.compress(b'{"a":1}\n' * 9)[:-5], "expected a whole gzip file"),
         ("x.parquet", "no", "x.parquet: .*; expected a Parquet file"),
+        ("x.jsonl", '{"a": ' + "[" * 900 + "]" * 900 + "}", "line 1: nested more than 100"),
         ("x.doc", "", "x.doc: its name tells no format; expected a name that ends in .jsonl"),
     ],
-    ids=["cut", "list", "nan", "row", "twice", "quote", "latin", "cut gzip", "parquet", "doc"],
+    ids=["cut", "list", "nan", "row", "twice", "quote", "latin", "cut gzip", "parquet",
+         "deep", "doc"],
 )  # fmt: skip
 def test_what_is_wrong_is_told_with_its_place(name, content, message):
     with pytest.raises(InputError, match=message):

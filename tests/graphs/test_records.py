@@ -38,8 +38,9 @@ def test_after_a_change_only_what_comes_after_it_is_made_again(source, tmp_path,
     other = python("second", "two", "first", when="id > 4")
     second = run(params(source, (PAIR[0], other)), tmp_path / "runs")
 
-    assert calls["one"] == list(range(10))
-    assert calls["two"] == [*range(10), *range(5, 10)]
+    assert sorted(calls["one"]) == list(range(10))
+    assert sorted(calls["two"][:10]) == list(range(10))
+    assert sorted(calls["two"][10:]) == list(range(5, 10))
     assert second.tallies["second"].skipped == {"condition": 5}
 
 
@@ -146,12 +147,16 @@ def test_without_records_nothing_is_stored(source, tmp_path, calls):
     assert (ended.folder / "records.jsonl").read_text() == ""
 
 
-def test_masked_fields_are_stored_nowhere_and_stand_in_the_output(tmp_path, calls, monkeypatch):
-    source = lines(tmp_path / "items.jsonl", [{"id": 1, "name": "Erika Muster"}])
+def test_masked_fields_are_stored_nowhere(tmp_path, calls, monkeypatch):
+    source = lines(tmp_path / "items.jsonl", [
+        {"id": 1, "name": "Erika Muster"},
+        {"id": 2, "name": "Erika Muster", "bad": True},
+    ])  # fmt: skip
     nodes = (python("first", "one", mask=["name"]), PAIR[1])
     ended = run(params(source, nodes), tmp_path / "runs")
 
-    assert output(ended)[0]["name"] == "Erika Muster"
+    assert output(ended) == [{"id": 1, "name": "***", "one": 2, "two": 4}]
+    assert not any(b"Muster" in path.read_bytes() for path in ended.folder.iterdir())
     shown = ended.gathered.shown["second"].passed[0]
     assert shown.given == {"id": 1, "name": "***", "one": 2}
     from tasks.graphs.frames import unpacked

@@ -12,6 +12,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from tasks.graphs.builder import graph, node
 from tasks.graphs.registry import STEPS
 from tasks.graphs.step import Failed, Several, Skipped, StepContext, Value
+from tasks.graphs.text.patterns import Found, without_overlaps
 from tasks.graphs.text.textrank import ranks
 from tasks.graphs.text.vectors import hashed, tfidf
 from tasks.graphs.text.words import STOP_WORDS, sentence_spans, telling_words, words
@@ -371,6 +372,29 @@ def test_own_patterns_and_terms_with_the_longest_match():
         {"kind": "part", "text": "BRCA1 exon", "start": 0, "end": 10, "by": "term"},
         {"kind": "sample", "text": "07", "start": 23, "end": 25, "by": "pattern"},
     ]
+
+
+SPANS = st.tuples(st.integers(0, 12), st.integers(1, 6))
+
+
+@given(st.lists(SPANS, max_size=12))
+def test_of_what_overlaps_the_longest_stays(spans):
+    found = [
+        Found("x", "", start, start + length, str(at)) for at, (start, length) in enumerate(spans)
+    ]
+    kept = []
+    for one in sorted(found, key=lambda one: (one.start - one.end, one.start)):
+        if not any({*range(one.start, one.end)} & {*range(k.start, k.end)} for k in kept):
+            kept.append(one)
+
+    assert without_overlaps(found) == sorted(kept, key=lambda one: one.start)
+
+
+def test_a_text_full_of_numbers_is_no_trouble():
+    count = 50_000  # the square of it would take minutes
+    found = made("extract", " ".join(map(str, range(count))), kinds=["number"])["entities"]
+
+    assert [int(one["text"]) for one in found] == list(range(count))
 
 
 def test_overlaps_may_stay():

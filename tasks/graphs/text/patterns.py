@@ -121,8 +121,11 @@ def terms(
 def without_overlaps(found: Sequence[Found]) -> list[Found]:
     """In the order of the text; of those that overlap the longest, then the first found."""
     kept: list[Found] = []
+    covered = bytearray(1 + max((one.end for one in found), default=0))
     for one in sorted(found, key=lambda one: (one.start - one.end, one.start)):
-        if all(one.end <= other.start or other.end <= one.start for other in kept):
+        # What is kept already is no shorter: where the two overlap, it covers one of the ends.
+        if not (covered[one.start] or covered[one.end - 1]):
+            covered[one.start : one.end] = b"\1" * (one.end - one.start)
             kept.append(one)
     return in_order(kept)
 

@@ -8,10 +8,11 @@ from functools import cached_property
 from typing import Any
 
 from jinja2 import StrictUndefined, TemplateError, meta, nodes
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from blocks.errors import InputError
+from tasks.graphs.text.bounds import MOST_CHARACTERS, BoundedEnvironment
 
+_UNFIT = (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, MemoryError)
 WHOLE = "item"
 """Name by which a template calls the whole item."""
 
@@ -23,7 +24,7 @@ def _shown(value: object) -> object:
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
-_JINJA = ImmutableSandboxedEnvironment(  # nothing is escaped: no browser reads it
+_JINJA = BoundedEnvironment(  # nothing is escaped: no browser reads it
     undefined=StrictUndefined, finalize=_shown, keep_trailing_newline=True
 )
 
@@ -66,9 +67,18 @@ class Template:
             InputError: A field is missing, or cannot be used as the template does.
         """
         try:
-            return self._template.render({WHOLE: item, **item})
-        except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
+            return self._whole({WHOLE: item, **item})
+        except _UNFIT as error:
             raise InputError(f"template: {_told(error)}; expected fields that fit it") from None
+
+    def _whole(self, fields: dict[str, Any]) -> str:
+        pieces, length = list[str](), 0
+        for piece in self._template.generate(fields):
+            pieces.append(piece)
+            length += len(piece)
+            if length > MOST_CHARACTERS:
+                raise ValueError(f"the prompt is longer than {MOST_CHARACTERS:,} characters")
+        return "".join(pieces)
 
 
 def _told(error: Exception) -> str:
