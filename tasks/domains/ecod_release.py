@@ -13,12 +13,16 @@ from typing import IO
 import pandas as pd
 
 from blocks.errors import InputError
+from tasks.sequences import Findings
 
 CLASSES = ("f_id", "t_id")
 """Column of the class; releases differ."""
 NEEDED = ("uid", "ecod_domain_id", "pdb", "chain", "seqid_range")
 EXPECTED = "ECOD's list of domains, with columns uid, ecod_domain_id, f_id, pdb, chain, seqid_range"
+ROW_EXPECTED = "number (uid), id, pdb, chain and range with tabs between"
 MAX_COMMENTS = 100
+MAX_TOLD = 40
+"""Characters of a cell that are shown."""
 
 
 def read_ecod_domains(file: IO[bytes], name: str) -> pd.DataFrame:
@@ -29,25 +33,9 @@ def read_ecod_domains(file: IO[bytes], name: str) -> pd.DataFrame:
 
     Raises:
         InputError: It is no such list.
+        InputProblems: Rows that are not whole; a line without anything is no row.
     """
-    text = io.TextIOWrapper(file, encoding="utf-8-sig")
-    header, lines = _header(text, name)
-    named = next(column for column in CLASSES if column in header)
-    try:
-        frame = pd.read_csv(
-            text,
-            sep="\t",
-            header=None,
-            names=header,
-            usecols=[*NEEDED, named],
-            dtype="str",
-            keep_default_na=False,
-            quoting=csv.QUOTE_NONE,
-            skip_blank_lines=False,
-            index_col=False,
-        ).fillna("")
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise InputError(f"{name}: {' '.join(str(error).split())}; expected {EXPECTED}") from None
+    frame, named, lines = _cells(file, name)
     places = [f"{name}, row {lines + number}" for number in range(1, len(frame) + 1)]
     several = frame["chain"] == "."
     one_chain = frame["seqid_range"].str.replace(r"[^:,]+:", "", regex=True)
@@ -61,10 +49,44 @@ def read_ecod_domains(file: IO[bytes], name: str) -> pd.DataFrame:
             "place": pd.Series(places, dtype="str"),
         }
     )
-    made = made[made["domain_id"] != ""].reset_index(drop=True)
-    if made.empty:
+    filled = (frame != "").any(axis="columns")
+    if not filled.any():
         raise InputError(f"{name}: no domains; expected {EXPECTED}")
-    return made
+    _check_rows(frame[filled], made["place"])
+    return made[filled].reset_index(drop=True)
+
+
+def _cells(file: IO[bytes], name: str) -> tuple[pd.DataFrame, str, int]:
+    """The needed columns as text, the name of the class's one, and the lines up to the header."""
+    try:
+        with io.TextIOWrapper(file, encoding="utf-8-sig") as text:
+            header, lines = _header(text, name)
+            named = next(column for column in CLASSES if column in header)
+            frame = pd.read_csv(
+                text,
+                sep="\t",
+                header=None,
+                names=header,
+                usecols=[*NEEDED, named],
+                dtype="str",
+                keep_default_na=False,
+                quoting=csv.QUOTE_NONE,
+                skip_blank_lines=False,
+                index_col=False,
+            )
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise InputError(f"{name}: {' '.join(str(error).split())}; expected {EXPECTED}") from None
+    return frame.fillna(""), named, lines
+
+
+def _check_rows(rows: pd.DataFrame, places: pd.Series) -> None:
+    """A row that was cut or has lost a tab would be a domain without a class, or none at all."""
+    whole = (rows[["ecod_domain_id", "pdb", "chain"]] != "").all(axis="columns")
+    whole &= rows["uid"].str.fullmatch(r"\d+")
+    findings = Findings()
+    for place, uid in zip(places[whole.index[~whole]], rows["uid"][~whole], strict=True):
+        findings.add(place, f"is not whole, begins with {uid[:MAX_TOLD]!r}", ROW_EXPECTED)
+    findings.stop_if_any()
 
 
 def _header(text: IO[str], name: str) -> tuple[list[str], int]:

@@ -10,6 +10,9 @@ from tasks.domains.hhsuite import ENTRY_NAME, ENTRY_NAME_EXPECTED
 from tasks.domains.ranges import Segments, overlap, parse_range, size
 from tasks.sequences import Findings
 
+_PART = r"\s*(?:[^:,\s]+:)?\d+(?:-\d+)?\s*"
+RANGE = f"{_PART}(?:,{_PART})*"
+RANGE_EXPECTED = "positions such as 10-150,200-220"
 CLASS = r"[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*"
 
 
@@ -43,6 +46,14 @@ def check_classes(rows: pd.DataFrame, depth: int, findings: Findings) -> None:
             f"{row.place}, domain {row.domain_id!r}",
             f"class {row.classification!r}",
             f"at most {depth} levels of letters and digits with dots between",
+        )
+
+
+def check_ranges(rows: pd.DataFrame, findings: Findings) -> None:
+    """Ranges are positions, in one chain or in several; none is left for a chain to tell."""
+    for row in rows[~rows["range"].str.fullmatch(RANGE)].itertuples():
+        findings.add(
+            f"{row.place}, domain {row.domain_id!r}, range", repr(row.range), RANGE_EXPECTED
         )
 
 

@@ -34,8 +34,13 @@ class TableSource(Params):
 
     kind: Literal["table"] = "table"
     domains: str = Field(title="Domains", description=f"path or URI of {FASTA_NAMES}")
-    table: str = Field(title="Table", description="of the domains: id, chain, range, class")
-    columns: TableColumns = Field(TableColumns(), title="Columns", description="of the table")
+    table: str = Field(
+        title="Table",
+        description="path or URI of CSV, TSV or Parquet: id, chain, range, class of each domain",
+    )
+    columns: TableColumns = Field(
+        TableColumns(), title="Columns of the table", description="their names"
+    )
     chains: str = Field(
         "",
         title="Chains",
@@ -44,10 +49,12 @@ class TableSource(Params):
     chain_table: str = Field(
         "",
         title="Table of chains",
-        description="domains of the chains with ranges; empty: the table of domains tells them",
+        description="path or URI of the chains' domains with ranges; empty: the table tells them",
     )
     chain_columns: TableColumns = Field(
-        TableColumns(chain="chain_id"), title="Columns", description="of the table of chains"
+        TableColumns(chain="chain_id"),
+        title="Columns of the table of chains",
+        description="their names",
     )
     levels: tuple[str, ...] = Field(
         SCOP_LEVELS, title="Levels", description="names of the levels, the widest first"
@@ -81,7 +88,9 @@ class EcodSource(Params):
         return ECOD_LEVELS
 
 
-Source = Annotated[TableSource | EcodSource, Field(discriminator="kind", json_schema_extra=choices)]
+# Of members that share equally many fields with a value the form shows the first one, so those with
+# fewer fields come first.
+Source = Annotated[EcodSource | TableSource, Field(discriminator="kind", json_schema_extra=choices)]
 
 
 class MmseqsProfiles(Params):
@@ -116,7 +125,13 @@ class GivenProfiles(Params):
     """Alignments that are there: one file for each domain."""
 
     kind: Literal["given"] = "given"
-    folder: str = Field(title="Folder", description="of files named after the domains, id.a3m")
+    folder: str = Field(
+        "",  # the form knows this kind by it
+        title="Folder",
+        description="of files named after the domains, id.a3m",
+        min_length=1,
+        validate_default=True,
+    )
 
 
 class NoProfiles(Params):
@@ -126,7 +141,7 @@ class NoProfiles(Params):
 
 
 Profiles = Annotated[
-    MmseqsProfiles | JackhmmerProfiles | GivenProfiles | NoProfiles,
+    NoProfiles | GivenProfiles | JackhmmerProfiles | MmseqsProfiles,
     Field(discriminator="kind", json_schema_extra=choices),
 ]
 
@@ -136,14 +151,15 @@ class HhsuiteParams(Params):
 
     hmms: bool = Field(
         True,
-        title="Profiles",
-        description="store profiles (hhm) for other programs; 0.1 s CPU for each domain. Searches "
-        "read the alignments",
+        title="With hhm",
+        description="profiles for other programs, 0.1 s CPU for each domain; our searches read the "
+        "alignments",
     )
     states: Literal["placeholder", "cstranslate"] = Field(
         "placeholder",
         title="States",
-        description="cs219: hhsearch reads none; hhblits needs real ones, 0.3 s CPU for each",
+        description="placeholder: enough for hhsearch; cstranslate: real ones, for hhblits, "
+        "0.3 s CPU for each domain",
     )
 
 
@@ -157,7 +173,10 @@ class ReferenceParams(Params):
     hhsuite: HhsuiteParams = Field(HhsuiteParams(), title="HH-suite")
     threads: int = Field(2, title="Threads", description="of each program", ge=1, le=256)
     time_limit_s: float = Field(
-        86_400, title="Time limit", description="of one call of a program [s]", gt=0
+        86_400,
+        title="Time limit",
+        description="of one call of a program, which is then killed [s]",
+        gt=0,
     )
     folder: str = Field(
         "", title="Folder", description="that references are put in; empty: beside the results"

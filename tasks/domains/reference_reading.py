@@ -17,6 +17,7 @@ from tasks.domains.reference_checks import (
     check_classes,
     check_ids,
     check_match,
+    check_ranges,
     notes_on_lengths,
     notes_on_overlaps,
     segments_in_chain,
@@ -128,6 +129,7 @@ def _from_ecod(files: Files, findings: Findings) -> _Given:
         findings.add(
             f"{files['domains'][0]}, {row.domain_id}", "is not in the list", f"a row of {name}"
         )
+    check_ranges(domains[domains["place"].notna()], findings)
     notes = []
     if (more := len(table) - len(domains)) > 0:
         notes.append(f"{more} domains of the list have no sequence in the FASTA file")
