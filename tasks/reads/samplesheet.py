@@ -33,6 +33,10 @@ def name_fault(name: str) -> tuple[str, str] | None:
     return None
 
 
+LONGEST_CELL = 131_072
+"""Letters; the csv module's own limit is one for the whole process, and others raise it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
     """A sample and its files."""
@@ -61,14 +65,19 @@ def read_samplesheet(
         InputProblems: All that is wrong, each with its row (the line in the file) and column.
     """
     sheet = _Sheet(source, wrong, place)
+    csv.field_size_limit(max(csv.field_size_limit(), len(text) + 1))
     rows = csv.reader(
         io.StringIO(text.removeprefix("\ufeff")), delimiter="\t" if source.endswith(".tsv") else ","
     )
     try:
         lines = [(rows.line_num, [cell.strip() for cell in row]) for row in rows]
-    except csv.Error as error:  # a cell without an end, mostly for a quote too many
+    except csv.Error as error:
         told = f"{source}, row {rows.line_num}: {error}"
         raise InputError(f"{told}; expected a table of short cells") from None
+    for number, row in lines:  # a cell without an end, mostly for a quote too many
+        if len(max(row, key=len, default="")) > LONGEST_CELL:
+            told = f"{source}, row {number}: a cell of more than {LONGEST_CELL:,} letters"
+            raise InputError(f"{told}; expected a table of short cells")
     lines = [(number, row) for number, row in lines if any(row)]
     if sheet.has_columns(lines):
         head = lines[0][1]

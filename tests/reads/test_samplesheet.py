@@ -91,7 +91,7 @@ def test_a_cell_without_an_end_is_one_line():
         read_samplesheet(f"sample,fastq_1\na,{200_000 * 'x'}\n", "sheet.csv")
 
     assert str(caught.value) == (
-        "sheet.csv, row 2: field larger than field limit (131072); expected a table of short cells"
+        "sheet.csv, row 2: a cell of more than 131,072 letters; expected a table of short cells"
     )
 
 
