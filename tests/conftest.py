@@ -1,6 +1,7 @@
 """Fixtures for all tests; nothing here touches the user's home or reaches past loopback."""
 
 import os
+import signal
 import socket
 import tempfile
 from collections.abc import Iterator
@@ -22,6 +23,9 @@ os.environ["SEQLOOM_DATABASE"] = f"sqlite:///{_HOME}/seqloom.db"
 os.environ.pop("PREFECT_API_URL", None)
 
 pytest_plugins = ("tests.services", "tests.biolm_server", "tests.llm_servers")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job: tests interrupt
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
