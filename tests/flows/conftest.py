@@ -1,6 +1,8 @@
 """A server with a worker and all deployments, for tests that start them from outside."""
 
+import time
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import pytest
@@ -16,14 +18,22 @@ def deployed(prefect_server: LocalPrefect) -> Iterator[LocalPrefect]:
         yield prefect_server
 
 
+def answer_of(method: str, url: str, content: object = None) -> Any:
+    """What the server says; asked again while its database is busy, as Prefect's client does."""
+    for pause in (0.5, 1, 2, 4, 8, 0):
+        answer = httpx.request(method, url, json=content, timeout=60)
+        if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+            break
+        time.sleep(pause)
+    return answer.raise_for_status().json()
+
+
 def state_of(prefect: LocalPrefect, run: str) -> str:
     """The type of state of a flow run, by its id."""
-    answer = httpx.get(f"{prefect.api}/flow_runs/{run}", timeout=60)
-    return str(answer.raise_for_status().json()["state"]["type"])
+    return str(answer_of("GET", f"{prefect.api}/flow_runs/{run}")["state"]["type"])
 
 
 def state_named(prefect: LocalPrefect, name: str) -> str:
     """The same, of the newest run of that name."""
     asked = {"flow_runs": {"name": {"any_": [name]}}, "sort": "START_TIME_DESC", "limit": 1}
-    answer = httpx.post(f"{prefect.api}/flow_runs/filter", json=asked, timeout=60)
-    return str(answer.raise_for_status().json()[0]["state"]["type"])
+    return str(answer_of("POST", f"{prefect.api}/flow_runs/filter", asked)[0]["state"]["type"])

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import httpx
 import pandas as pd
 import pytest
 
 from deployments.local import LocalPrefect, deploy_all, worker
 from tests.domains.small_reference import quickly_built, sequences
+from tests.flows.conftest import answer_of
 from tests.flows.test_reads_worker import ended
 
 pytestmark = [pytest.mark.engine, pytest.mark.tool]
@@ -42,17 +42,13 @@ def put(folder: Path, name: str, *proteins: str) -> None:
 
 def run_of(prefect: LocalPrefect) -> str:
     """Id of a run with the deployment's own parameters, but of files that have just been put."""
-    answer = httpx.get(f"{prefect.api}/deployments/name/domains/inbox", timeout=60)
-    deployment = answer.raise_for_status().json()
+    deployment = answer_of("GET", f"{prefect.api}/deployments/name/domains/inbox")
     parameters = deployment["parameters"]
     assert parameters["params"]["input"] == {"sequences": "inbox", "settle_s": 60}
     parameters["params"]["input"]["settle_s"] = 0
-    made = httpx.post(
-        f"{prefect.api}/deployments/{deployment['id']}/create_flow_run",
-        json={"parameters": parameters, "state": {"type": "SCHEDULED"}},
-        timeout=60,
-    )
-    return str(made.raise_for_status().json()["id"])
+    content = {"parameters": parameters, "state": {"type": "SCHEDULED"}}
+    place = f"{prefect.api}/deployments/{deployment['id']}/create_flow_run"
+    return str(answer_of("POST", place, content)["id"])
 
 
 def delivered(results: Path) -> dict[str, list[str]]:
