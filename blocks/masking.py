@@ -1,8 +1,10 @@
 """What may be written down and shown: plain JSON without secrets, errors on one line."""
 
 import dataclasses
+import logging
 import math
 import re
+import traceback
 from collections.abc import Mapping
 from datetime import datetime
 from enum import Enum
@@ -10,6 +12,8 @@ from typing import Any
 
 import numpy as np
 from pydantic import BaseModel, SecretBytes, SecretStr
+
+from blocks.errors import SeqloomError
 
 MASK = "***"
 ERROR_LENGTH = 2_000
@@ -54,6 +58,58 @@ def one_line(error: str | BaseException) -> str:
     """The message of an error on one line, masked, at most 2,000 characters."""
     said = str(error) if isinstance(error, str) else str(error) or type(error).__name__
     return str(mask(" ".join(said.split())))[:ERROR_LENGTH]
+
+
+def mask_error(error: BaseException) -> BaseException:
+    """The error with masked text in the place of its own and of those that caused it.
+
+    Whoever raises it again shows no secret: not in a state, not in a traceback. An error that
+    keeps its text in other ways is replaced by a `SeqloomError` that tells its type.
+    """
+    for one in _chain(error):
+        if mask(str(one)) == str(one):
+            continue
+        one.args = tuple(_masked_value(value) for value in one.args)
+        for name, value in list(getattr(one, "__dict__", {}).items()):
+            setattr(one, name, _masked_value(value))
+    if all(mask(str(one)) == str(one) for one in _chain(error)):
+        return error
+    replaced = SeqloomError(f"{type(error).__name__}: {one_line(error)}")
+    return replaced.with_traceback(error.__traceback__)
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    """An error, and what it was raised from or while handling."""
+    chain: list[BaseException] = []
+    following: BaseException | None = error
+    while following is not None and following not in chain:
+        chain.append(following)
+        following = following.__cause__ or following.__context__
+    return chain
+
+
+def _masked_value(value: object) -> object:
+    """Text, and text in dataclasses and lists, masked; anything else as it is."""
+    if isinstance(value, str):
+        return mask(value)
+    if isinstance(value, list | tuple):
+        return type(value)(_masked_value(one) for one in value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {one.name: getattr(value, one.name) for one in dataclasses.fields(value)}
+        return dataclasses.replace(value, **{n: _masked_value(v) for n, v in fields.items()})
+    return value
+
+
+class MaskingFilter(logging.Filter):
+    """Masks messages and tracebacks before any handler sees them."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Keep the record, masked."""
+        record.msg, record.args = mask(record.getMessage()), ()
+        if record.exc_info and record.exc_info[0] is not None:
+            told = "".join(traceback.format_exception(*record.exc_info)).rstrip("\n")
+            record.exc_text = "\n".join(str(mask(line)) for line in told.split("\n"))
+        return True
 
 
 def _plain(data: object) -> object:

@@ -19,6 +19,7 @@ from blocks.ledger import (
     run,
     runs,
 )
+from blocks.processes import process_is_alive
 
 
 def start(engine: sa.Engine, pipeline: str = "design", **more: object) -> str:
@@ -50,7 +51,7 @@ def test_a_started_run_says_who_runs_it(engine: sa.Engine) -> None:
     assert (found.run_name, found.created_by, found.code_version) == ("gfp", "me", "abc")
     assert (found.versions, found.input_digests) == ({"esm": "2"}, {"sequences": "d1"})
     assert found.pid == os.getpid()
-    assert found.process_started == psutil.Process().create_time()
+    assert process_is_alive(found.pid, found.process_started)
     assert before <= found.started_at <= datetime.now(UTC)
     assert found.started_at.tzinfo is UTC
     assert (found.completed_at, found.output_data, found.execution_log) == (None, None, [])
@@ -164,7 +165,7 @@ def test_a_dead_process_of_this_machine_makes_a_crashed_run(engine: sa.Engine) -
     child = psutil.Popen(["true"])
     child.wait()
     change_row(engine, dead, pid=child.pid)
-    change_row(engine, reused, process_started=psutil.Process().create_time() - 1_000)
+    change_row(engine, reused, process_started=1.0)
 
     assert set(reconcile(engine=engine)) == {dead, reused}
 
