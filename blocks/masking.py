@@ -1,4 +1,11 @@
-"""What may be written down and shown: plain JSON without secrets, errors on one line."""
+"""What may be written down and shown: plain JSON without secrets and personal data.
+
+Secrets go by the name they stand under, by being spoken of, or by their form (logins in URLs,
+bearer tokens, keys of the gateway). Personal data go by their form: e-mail addresses, payment
+cards whose check digit is right, telephone numbers with a `+` or in North American groups, US
+social security numbers; and by the name of their field, in any form. Names and addresses of people
+have no form: who has such data gives a reference to them instead.
+"""
 
 import dataclasses
 import logging
@@ -36,17 +43,54 @@ _SPOKEN_SECRET = re.compile(
 )
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _BEARER = re.compile(r"\b(bearer)\s+[\w.~+/=-]{8,}", re.IGNORECASE)
+_GATEWAY_KEY = re.compile(r"seqloom_[0-9a-f]{12}_[\w-]{43}")
+
+_PERSONAL_KEY = re.compile(
+    r"(^|[_-])(e[_-]?mail(s|[_-]address(es)?)?|(tele)?phones?|(tele)?phone[_-]?numbers?|ssn"
+    r"|social[_-]security([_-]number)?|(credit[_-]?)?card[_-]?numbers?|credit[_-]?cards?"
+    r"|date[_-]of[_-]birth)$",
+    re.IGNORECASE,
+)
+"""At the end of a name: `contact_email`, `phone`; not `email_count`."""
+
+_MANY_DIGITS = 10**6
+"""Smaller numbers under such a name count something."""
+
+# Each begins where no word, number or path goes on, and is bounded: time stays linear.
+_EMAIL = re.compile(r"(?<![\w.+%-])[\w.+-]{1,64}(?:@|%40)(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}\b")
+_NUMBERS = re.compile(r"[0-9][0-9 ().-]{7}")
+_CARD = re.compile(
+    r"(?<![\w.+-])(?:[0-9]{13,16}|[0-9]{4}([ -])[0-9]{4}\1[0-9]{4}\1[0-9]{4}"
+    r"|3[0-9]{3}([ -])[0-9]{6}\2[0-9]{4,5})(?![\w-]|\.[0-9])"
+)
+_CARD_MAKER = re.compile(
+    r"4[0-9]{12}(?:[0-9]{3})?|5[1-5][0-9]{14}|2(?:22[1-9]|2[3-9]|[3-6]|7[01]|720)[0-9]{12,14}"
+    r"|3[47][0-9]{13}|3(?:0[0-5]|[68][0-9])[0-9]{11}|35[0-9]{14}|6(?:011|4[4-9]|5|2)[0-9]{12,14}"
+)
+_PHONE = re.compile(
+    r"(?<![\w.+-])(?:\+[1-9](?:[ -]?\(?[0-9]\)?){7,14}|\([0-9]{3}\) ?[0-9]{3}-[0-9]{4}"
+    r"|[0-9]{3}([-.])[0-9]{3}\1[0-9]{4})"
+    r"(?![\w-]|\.[0-9])"
+)
+_SSN = re.compile(
+    r"(?<![\w.+-])(?!000|666|9)[0-9]{3}-(?!00)[0-9]{2}-(?!0000)[0-9]{4}(?![\w-]|\.[0-9])"
+)
 
 
 def mask(data: object) -> Any:  # noqa: ANN401 -- JSON of any shape
-    """A copy of `data` as plain JSON without secrets.
+    """A copy of `data` as plain JSON without secrets and personal data; also of a mere text.
 
     Values under keys that name a secret become `***`, whatever they are; counts of tokens stay.
-    What JSON does not know becomes text, NaN and infinities become None.
+    Texts and long numbers under keys that name personal data become `***`, and so does what has
+    the form of either anywhere in a text. What JSON does not know becomes text, NaN and infinities
+    become None.
     """
     plain = _plain(data)
     if isinstance(plain, Mapping):
-        return {str(_mask_leaf(key)): _mask_field(str(key), value) for key, value in plain.items()}
+        masked: dict[str, Any] = {}
+        for key, value in plain.items():
+            masked[_free_name(str(_mask_leaf(key)), masked)] = _mask_field(str(key), value)
+        return masked
     if isinstance(plain, list | tuple):
         return [mask(value) for value in plain]
     if isinstance(plain, set | frozenset):
@@ -123,7 +167,19 @@ def _plain(data: object) -> object:
     return data.tolist() if isinstance(data, np.ndarray | np.generic) else data
 
 
+def _free_name(name: str, taken: Mapping[str, object]) -> str:
+    """Names that are equal once they are masked stay apart: `***`, `*** 2`."""
+    number = 2
+    free = name
+    while MASK in name and free in taken:
+        free = f"{name} {number}"
+        number += 1
+    return free
+
+
 def _mask_field(key: str, value: object) -> Any:  # noqa: ANN401 -- JSON of any shape
+    if _PERSONAL_KEY.search(key):
+        return _mask_personal(value)
     if value is None or isinstance(value, bool) or not _SECRET_KEY.search(key):
         return mask(value)
     if isinstance(value, int | float) and _COUNT_KEY.search(key):
@@ -134,9 +190,21 @@ def _mask_field(key: str, value: object) -> Any:  # noqa: ANN401 -- JSON of any 
     return MASK
 
 
+def _mask_personal(value: object) -> Any:  # noqa: ANN401 -- JSON of any shape
+    """What stands under a name of personal data; records and counts below it are no such data."""
+    plain = _plain(value)
+    if isinstance(plain, list | tuple):
+        return [_mask_personal(one) for one in plain]
+    if isinstance(plain, str) or (isinstance(plain, int) and plain >= _MANY_DIGITS):
+        return MASK
+    return mask(plain)
+
+
 def _mask_leaf(value: object) -> str | float | None:
-    if value is None or isinstance(value, bool | int):
+    if value is None or isinstance(value, bool):
         return value
+    if isinstance(value, int):
+        return MASK if _is_card(str(value)) else value
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, SecretStr | SecretBytes):
@@ -146,6 +214,27 @@ def _mask_leaf(value: object) -> str | float | None:
     # PostgreSQL has no NUL in text, and no database half of a surrogate pair.
     text = str(value).replace("\0", "").encode("utf-8", "replace").decode()
     text = _URL_LOGIN.sub(MASK, text)
-    if not _SPOKEN_OF.search(text):  # ten times as fast, and sequences are long
+    if _SPOKEN_OF.search(text):  # ten times as fast, and sequences are long
+        text = _BEARER.sub(rf"\1 {MASK}", _SPOKEN_SECRET.sub(rf"\g<name>\g<sign>{MASK}", text))
+    return _mask_forms(text)
+
+
+def _mask_forms(text: str) -> str:
+    """Without what is secret or personal by its form alone."""
+    if "seqloom_" in text:
+        text = _GATEWAY_KEY.sub(MASK, text)
+    if "@" in text or "%40" in text:
+        text = _EMAIL.sub(MASK, text)
+    if not _NUMBERS.search(text):
         return text
-    return _BEARER.sub(rf"\1 {MASK}", _SPOKEN_SECRET.sub(rf"\g<name>\g<sign>{MASK}", text))
+    text = _CARD.sub(lambda found: MASK if _is_card(found[0]) else found[0], text)
+    return _PHONE.sub(MASK, _SSN.sub(MASK, text))
+
+
+def _is_card(number: str) -> bool:
+    """Whether digits begin as a maker's do, and the check digit is right (Luhn, ISO/IEC 7812-1)."""
+    digits = number.replace(" ", "").replace("-", "")
+    if not _CARD_MAKER.fullmatch(digits):
+        return False
+    doubled = (int(digit) * 2 for digit in digits[-2::-2])
+    return (sum(map(int, digits[-1::-2])) + sum(n - 9 * (n > 9) for n in doubled)) % 10 == 0  # noqa: PLR2004
