@@ -128,7 +128,7 @@ def statistics_text(window: Window, tables: Mapping[str, pd.DataFrame]) -> str:
 
 
 def _percent(share: float) -> str:
-    return MISSING if share != share else f"{share:.1%}"  # NaN is not itself  # noqa: PLR0124
+    return MISSING if share != share else f"{100 * share:.1f} %"  # NaN is not itself  # noqa: PLR0124
 
 
 def compared_text(comparison: Comparison) -> str:

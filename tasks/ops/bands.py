@@ -43,8 +43,8 @@ def _rate(name: str, recent: pd.DataFrame, band: Band) -> Iterator[BandLeft]:
         yield BandLeft(
             pipeline=name, measure="success_rate", value=rate, bound=band.min_success_rate,
             runs=len(ended),
-            told=f"{name}: {rate:.0%} of {len(ended)} runs completed; expected at least"
-            f" {band.min_success_rate:.0%}",
+            told=f"{name}: {100 * rate:.0f} % of {len(ended)} runs completed; expected at least"
+            f" {100 * band.min_success_rate:.0f} %",
         )  # fmt: skip
 
 

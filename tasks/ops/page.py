@@ -80,31 +80,33 @@ def _outcomes(outcomes: pd.DataFrame) -> Markup:
     ended = completed + int(outcomes[["failed", "crashed"]].to_numpy().sum())
     numbers: dict[str, float | str] = {
         "runs": runs,
-        "completed": f"{completed / ended:.1%}" if ended else "none ended",
+        "completed": f"{100 * completed / ended:.1f} %" if ended else "none ended",
         "failed": int(outcomes["failed"].sum()),
         "crashed": int(outcomes["crashed"].sum()),
     }
     table = outcomes.rename(columns={f"p{one}_s": f"p{one} [s]" for one in (50, 95, 99)})
-    table = table.rename(columns={"success_rate": "success rate"})
+    table["success_rate"] = (100 * table["success_rate"]).round(1)
+    table = table.rename(columns={"success_rate": "success rate [%]"})
     return key_numbers(numbers) + data_table(table, label="pipelines")
 
 
 def _trends(shown: Shown) -> Markup:
-    charts = list(_charts(shown))
-    if not charts:
-        return Markup("<p>No runs.</p>")
-    return Markup('<div class="grid">{}</div>').format(joined(charts))
+    groups = list(_charts(shown))
+    return joined(groups) if groups else Markup("<p>No runs.</p>")
 
 
 def _charts(shown: Shown) -> Iterator[Markup]:
+    """For each pipeline its runs and their times, side by side."""
     every = periods(shown.first, shown.last, shown.by)
     for name, group in shown.trend.groupby("pipeline"):
         rows = group.set_index(shown.by).reindex(every)
         bad = rows["failed"].fillna(0) + rows["crashed"].fillna(0)
         good = rows["completed"].fillna(0)
-        yield outcome_bars(f"{name}: runs", every, good, bad, kinds=("completed", "failed"))
+        kinds = ("completed", "failed or crashed")
+        bars = outcome_bars("Runs", every, good, bad, kinds=kinds)
         lines = {"median": rows["p50_s"].to_numpy(), "p95": rows["p95_s"].to_numpy()}
-        yield time_line(f"{name}: time", every, lines)
+        charts = bars + time_line("Time", every, lines)
+        yield Markup('<h3>{}</h3><div class="grid">{}</div>').format(name, charts)
 
 
 def _steps(steps: pd.DataFrame) -> Markup:

@@ -61,7 +61,7 @@ def time_line(name: str, periods: Sequence[date], lines: Mapping[str, ArrayLike]
     caption = [Markup("<b>{} [s]</b>").format(name)]
     for number, (line, array) in enumerate(values.items(), 1):
         inside = array[usable(array)]
-        last = f": {duration(float(inside[-1]))}" if len(inside) else ""
+        last = f", at last {duration(float(inside[-1]))}" if len(inside) else ""
         caption.append(legend_key(f"g{number}", f"{line}{last}"))
     if not len(every):
         return figure("short", joined(caption), Markup('<p class="note">No values.</p>'))

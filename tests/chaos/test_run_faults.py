@@ -4,6 +4,7 @@
 
 import glob
 import os
+import shlex
 import signal
 import subprocess
 import threading
@@ -17,8 +18,10 @@ import sqlalchemy as sa
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from blocks import database, ledger
+from blocks.errors import ServiceError
 from blocks.settings import database_url
 from deployments.local import LocalPrefect, free_port, server
+from tasks import recording
 from tasks.items import Counts, StageResult
 from tasks.policies import compute, finished, pipeline, start
 from tests.chaos.conftest import Told
@@ -139,37 +142,21 @@ def test_a_database_that_is_lost_in_a_run_and_comes_back(
 
 
 def postgresql(folder: str, action: str, *options: str) -> None:
-    program = sorted(glob.glob("/usr/lib/postgresql/*/bin/pg_ctl"))[-1]  # noqa: PTH207
-    # The port and the address stand in the file of options that the first start left.
-    again = (
-        Path(folder, "postmaster.opts").read_text().split(" ", 1)[1] if action == "start" else ""
-    )
-    chosen = ["-o", " ".join(again.split('"')[3:]).strip()] if again else []
+    """Stop or start a server; it starts with the options of its first start."""
+    program = max(glob.glob("/usr/lib/postgresql/*/bin/pg_ctl"))  # noqa: PTH207 -- one place
     as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+    if action == "start":
+        first = shlex.split(Path(folder, "postmaster.opts").read_text())
+        options = (*options, "-o", shlex.join(first[3:]))  # after the program, -D and the folder
     subprocess.run(
-        [*as_user, program, action, "-D", folder, "-w", *options, *chosen],
+        [*as_user, program, action, "-D", folder, "-w", *options],
         check=True, cwd=folder, stdout=subprocess.DEVNULL,
     )  # fmt: skip
-
-
-def test_the_same_flow_run_started_by_two_workers_has_one_record(
-    prefect_server: LocalPrefect, told: Told
-):
-    """Prefect lets the second one not begin: its record must not end that of the first."""
-    found = run_with()
-
-    assert ledger.start("chaos", execution_id=found.run.execution_id) == found.run.execution_id
-    assert not ledger.finish(found.run.execution_id, "crashed")
-    assert ledger.run(found.run.execution_id) == found
-    told("a finished run delivered again", "its record stays as it is")
 
 
 def test_heartbeats_go_on_when_the_database_was_away(
     prefect_server: LocalPrefect, monkeypatch: pytest.MonkeyPatch, told: Told
 ):
-    from blocks.errors import ServiceError
-    from tasks import recording
-
     beats: list[str] = []
 
     def beat(row: str) -> bool:

@@ -34,7 +34,7 @@ def test_too_few_completed_runs_are_told_with_the_numbers():
     (found,) = bands_left(frame, (Band(),), TODAY, 7)
 
     assert (found.measure, found.value, found.bound, found.runs) == ("success_rate", 0.6, 0.9, 5)
-    assert found.told == "design: 60% of 5 runs completed; expected at least 90%"
+    assert found.told == "design: 60 % of 5 runs completed; expected at least 90 %"
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def shown(count: int = 6, left: tuple[BandLeft, ...] = ()) -> Shown:
 
 
 def test_the_page_tells_bands_numbers_and_slowest_step_and_escapes():
-    told = "design: 60% of 5 runs completed; expected at least 90%"
+    told = "design: 60 % of 5 runs completed; expected at least 90 %"
     one = BandLeft(
         pipeline="design", measure="success_rate", value=0.6, bound=0.9, runs=5, told=told
     )
