@@ -124,6 +124,43 @@ def test_events_are_appended_in_order(engine: sa.Engine) -> None:
     assert all(datetime.fromisoformat(entry["at"]).tzinfo is not None for entry in log)
 
 
+def test_a_log_is_bounded_and_the_run_goes_on(
+    engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger, "LOG_ENTRIES", 2)
+    execution_id = start(engine)
+
+    for number in range(3):
+        assert log_event(execution_id, {"step": number}, engine=engine)
+
+    assert [one["step"] for one in run(execution_id, engine=engine).run.execution_log] == [0, 1]
+
+
+def test_numbers_and_the_line_about_them_are_written_together_and_once(engine: sa.Engine) -> None:
+    execution_id = start(engine)
+
+    for _ in range(2):
+        add_metrics(
+            execution_id, "score", {"wall_s": 1.0}, entry={"step": "score"}, key="k", engine=engine
+        )
+    add_metrics(execution_id, "score", {"wall_s": 1.0}, key="another", engine=engine)
+
+    found = run(execution_id, engine=engine)
+    assert (len(found.metrics), len(found.run.execution_log)) == (2, 1)
+
+
+def test_a_row_that_is_made_late_has_the_start_it_is_told(engine: sa.Engine) -> None:
+    began = datetime.now(UTC) - timedelta(minutes=5)
+    execution_id = start(engine, started_at=began)
+
+    ledger.finish(execution_id, "completed", engine=engine)
+
+    found = run(execution_id, engine=engine).run
+    assert found.started_at == began
+    assert found.completed_at is not None
+    assert found.completed_at - began >= timedelta(minutes=5)
+
+
 def test_type_and_unit_of_a_metric_follow_from_its_name(engine: sa.Engine) -> None:
     execution_id = start(engine)
 

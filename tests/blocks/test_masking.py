@@ -1,3 +1,4 @@
+import logging
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -9,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, SecretStr
 
-from blocks.masking import mask, one_line
+from blocks.errors import InputProblems, Problem, SeqloomError, ServiceError
+from blocks.masking import MaskingFilter, mask, mask_error, one_line
 
 
 class Level(Enum):
@@ -52,6 +54,51 @@ class Params(BaseModel):
 )  # fmt: skip
 def test_what_is_written_is_plain_and_without_secrets(data: object, masked: object) -> None:
     assert mask(data) == masked
+
+
+class OfItsOwnError(Exception):
+    def __str__(self) -> str:
+        return "token=hunter2"
+
+
+def test_an_error_and_its_causes_are_masked_and_keep_their_types() -> None:
+    error = ServiceError("hub", "password=hunter2")
+    error.__cause__ = InputProblems([Problem("row 1", "api_key=hunter2", "none")])
+
+    assert mask_error(error) is error
+    assert str(error) == "hub: password=***"
+    assert str(error.__cause__) == "row 1: api_key=***; expected none"
+
+
+def test_an_error_without_secrets_is_left_alone() -> None:
+    error = ValueError("7 is odd", 7)
+
+    assert mask_error(error) is error
+    assert error.args == ("7 is odd", 7)
+
+
+def test_an_error_that_keeps_its_text_elsewhere_is_replaced() -> None:
+    masked = mask_error(OfItsOwnError())
+
+    assert type(masked) is SeqloomError
+    assert str(masked) == "OfItsOwnError: token=***"
+
+
+def test_the_filter_masks_messages_arguments_and_tracebacks(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    logger = logging.getLogger("masked here")
+    masking = MaskingFilter()
+    logger.addFilter(masking)
+    try:
+        raise ValueError("secret=hunter2")  # noqa: TRY301
+    except ValueError:
+        logger.exception("asked with %s", {"password": "hunter2"})
+    logger.removeFilter(masking)
+
+    assert "asked with {'password': '***" in caplog.text
+    assert "ValueError: secret=***" in caplog.text
+    assert "hunter2" not in caplog.text
 
 
 def test_masking_a_long_aligned_sequence_takes_no_time() -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 import sqlalchemy as sa
+from prefect.logging.handlers import APILogHandler
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from blocks import database, ledger
@@ -101,10 +102,18 @@ def test_a_server_that_is_killed_in_a_run_and_comes_back(tmp_path: Path, told: T
 
         with temporary_settings({PREFECT_API_URL: first.api}):
             found = run_with(fault)
+            APILogHandler().flush()
 
         all_is_recorded(found)
-        state = answer_of("GET", f"{first.api}/flow_runs/{found.run.flow_run_id}")["state"]["type"]
-        assert state == "COMPLETED"
+        row = found.run.flow_run_id
+        assert answer_of("GET", f"{first.api}/flow_runs/{row}")["state"]["type"] == "COMPLETED"
+        asked = {"task_runs": {"flow_run_id": {"any_": [row]}}}
+
+        def tasks() -> list[str]:
+            answer = answer_of("POST", f"{first.api}/task_runs/filter", asked)
+            return sorted(one["name"] for one in answer if one["state_type"] == "COMPLETED")
+
+        until(lambda: tasks() == ["after", "before", "faulty"], 60)
     told("Prefect server killed in a run, back later", "the run waits, ends, is Completed there")
 
 
