@@ -158,7 +158,7 @@ def _entry(run: TaskRun) -> dict[str, object]:
     return {"step": run.name, "task_run": str(run.id), "attempt": run.run_count}
 
 
-def _persistently(write: Callable[..., R], *args: object, **kwargs: object) -> R:
+def persistently(write: Callable[..., R], *args: object, **kwargs: object) -> R:
     """What a write gives, tried again for as long as a database takes to come back."""
     for pause in PAUSES_S:
         try:
@@ -186,7 +186,7 @@ def _task_ended(_task: Task[..., Any], run: TaskRun, state: State[Any]) -> None:
         name: counts[name] for name in ("items_in", "items_out", "items_failed") if name in counts
     }
     told = work is not None and work.failed == run.run_count and state.is_failed()
-    _persistently(
+    persistently(
         ledger.add_metrics, row, step, values | counts,
         entry=None if told else entry, key=f"{run.id} {run.run_count}",
     )  # fmt: skip
@@ -196,7 +196,7 @@ def _shown_ended(_task: Task[..., Any], run: TaskRun, state: State[Any]) -> None
     """A stage whose figures its flow records: only what the log says of it."""
     row = _row_around()
     if row is not None:
-        _persistently(ledger.log_event, row, _end_entry(run, state, None))
+        persistently(ledger.log_event, row, _end_entry(run, state, None))
 
 
 def _end_entry(run: TaskRun, state: State[Any], work: _Work | None) -> dict[str, object]:
@@ -234,7 +234,7 @@ def _counts(result: StageResult, *, cached: bool) -> dict[str, float]:
 
 
 def _flow_running(flow: Flow[..., Any], run: FlowRun, _state: State[Any]) -> None:
-    row = _persistently(_start, flow, run)
+    row = persistently(_start, flow, run)
     ledger.reconcile()
     stop = _heartbeats.setdefault(row, threading.Event())
     threading.Thread(target=_beat, args=(row, stop), name=f"heartbeat {row}", daemon=True).start()
@@ -295,10 +295,10 @@ def _flow_ended(status: Status) -> Callable[..., None]:
         row = execution_id(flow_run)
         if stop := _heartbeats.pop(row, None):
             stop.set()
-        if not _persistently(_finish, row, status, state):
+        if not persistently(_finish, row, status, state):
             # Its start may have found no database; a row that is closed already stays as it is.
-            _persistently(_start, flow, flow_run, flow_run.start_time or datetime.now(UTC))
-            _persistently(_finish, row, status, state)
+            persistently(_start, flow, flow_run, flow_run.start_time or datetime.now(UTC))
+            persistently(_finish, row, status, state)
 
     end.__name__ = f"record_{status}"
     return end

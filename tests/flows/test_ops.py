@@ -82,7 +82,7 @@ def test_a_band_that_was_left_is_an_event_and_the_automation_notes_it(deployed: 
         rows = ledger.runs(pipeline="ops", status="completed", limit=50)
         return [row for row in rows if row.run_name == "note-shaky-success_rate"]
 
-    until(noted, 120)
+    until(noted, 300)
     (note,) = noted()
     assert note.created_by == f"automation:{name}"
     assert note.output_data == {"told": left.told}
