@@ -235,9 +235,9 @@ def _counts(result: StageResult, *, cached: bool) -> dict[str, float]:
 
 def _flow_running(flow: Flow[..., Any], run: FlowRun, _state: State[Any]) -> None:
     row = persistently(_start, flow, run)
-    ledger.reconcile()
     stop = _heartbeats.setdefault(row, threading.Event())
     threading.Thread(target=_beat, args=(row, stop), name=f"heartbeat {row}", daemon=True).start()
+    ledger.reconcile()  # last: where it fails, this run is recorded all the same
 
 
 def _start(flow: Flow[..., Any], run: FlowRun, started_at: datetime | None = None) -> str:
