@@ -49,9 +49,6 @@ def note_name() -> str:
 @pipeline("ops", flow_run_name=note_name)
 def note(params: NoteParams) -> NoteResult:
     """Note that a pipeline left its band: in the UI, in the ledger, in the log."""
-    told = params.told or (
-        f"{params.pipeline}: {params.measure} is {params.value:g}; expected {params.bound:g}"
-    )
-    run_logger().warning("%s", told)
-    announce_text("ops-notes", "A pipeline left its band", told)
-    return NoteResult(told=told)
+    run_logger().warning("%s", params.told)
+    announce_text("ops-notes", "A pipeline left its band", params.told)
+    return NoteResult(told=params.told)

@@ -91,13 +91,11 @@ class OpsResult(Record):
 
 
 class NoteParams(Params):
-    """What is to be noted: the payload of an event."""
+    """What is to be noted; texts, for what automations make of an event is text."""
 
     pipeline: str = Field(max_length=200, title="Pipeline")
     measure: Measure = Field(title="Measure")
-    value: float = Field(title="Value")
-    bound: float = Field(title="Bound")
-    told: str = Field("", max_length=2_000, title="Told", description="the same as a sentence")
+    told: str = Field(min_length=1, max_length=2_000, title="Told", description="what it came to")
 
 
 class NoteResult(Record):
