@@ -120,10 +120,11 @@ def writing(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
-def insert_new(connection: Connection, table: sa.Table, row: Mapping[str, object]) -> None:
-    """Add a row unless there is one with its key."""
+def insert_new(connection: Connection, table: sa.Table, row: Mapping[str, object]) -> bool:
+    """Add a row unless there is one with its key; whether it was added."""
     dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
-    connection.execute(dialect.insert(table).values(row).on_conflict_do_nothing())
+    added = connection.execute(dialect.insert(table).values(row).on_conflict_do_nothing())
+    return bool(added.rowcount == 1)
 
 
 def upgrade(engine: Engine) -> None:

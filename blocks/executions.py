@@ -1,5 +1,6 @@
 """What the run ledger holds: a row per flow run, many metrics per row; as tables and as values."""
 
+import uuid
 from datetime import datetime
 from typing import Any, Literal
 
@@ -100,3 +101,44 @@ class RunDetails(BaseModel, frozen=True):
 
     run: Run
     metrics: tuple[Metric, ...]
+
+
+def metric_row(
+    execution_id: str,
+    step: str,
+    name: str,
+    value: float,
+    *,
+    now: datetime,
+    key: str | None = None,
+) -> dict[str, object]:
+    """A row of the metrics; type and unit follow from the name.
+
+    Args:
+        key: Of what was measured; with one, the row has the same id however often it is made.
+    """
+    told = f"{execution_id} {step} {name} {key}"
+    return {
+        "metric_id": str(uuid.uuid4() if key is None else uuid.uuid5(uuid.NAMESPACE_OID, told)),
+        "execution_id": execution_id,
+        "step_name": step,
+        "metric_type": _metric_type(name),
+        "metric_name": name,
+        "metric_value": value,
+        "unit": _unit(name),
+        "recorded_at": now,
+    }
+
+
+def _metric_type(name: str) -> str:
+    if name.endswith("_per_s") or name.startswith("items_"):
+        return "throughput"
+    return "timing" if name.endswith("_s") and not name.startswith("cpu_") else "resource"
+
+
+def _unit(name: str) -> str:
+    if name.endswith("_per_s"):
+        return "1/s"
+    if name.endswith("_s"):
+        return "s"
+    return "bytes" if name.endswith("_bytes") else "1"

@@ -2,11 +2,16 @@
 
 A row is written when a run starts and closed once; a closed row is never changed again. Data and
 messages are masked before they are written: values under keys that name a secret, logins in URLs.
+
+Clocks are set now and then, so nothing hangs on one alone: how long a run took is measured by a
+clock that nobody sets, processes are known by their start since boot, and where several machines
+share a database, its clock tells how old a heartbeat is.
 """
 
 import math
 import os
 import socket
+import time
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -20,12 +25,28 @@ from blocks import database
 from blocks.comparison import Comparison, differences
 from blocks.database import JSON, insert_new, reading, writing
 from blocks.errors import InputError
-from blocks.executions import EXECUTIONS, FINAL, METRICS, Metric, Run, RunDetails, Status
+from blocks.executions import (
+    EXECUTIONS,
+    FINAL,
+    METRICS,
+    Metric,
+    Run,
+    RunDetails,
+    Status,
+    metric_row,
+)
 from blocks.masking import mask, one_line
+from blocks.processes import process_is_alive, since_boot
 
 HEARTBEAT_LIMIT = timedelta(minutes=10)
 LISTED = 5
 """Runs named in the message about an ambiguous name."""
+LOG_ENTRIES = 5_000
+"""Entries in the log of one run; what comes after them is left out, its metrics are not."""
+
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+_began: dict[str, float] = {}
+"""Runs of this process -> when they began, by a clock that nobody sets and that never sleeps."""
 
 
 def start(
@@ -40,17 +61,17 @@ def start(
     code_version: str | None = None,
     versions: Mapping[str, object] | None = None,
     input_digests: Mapping[str, object] | None = None,
+    started_at: datetime | None = None,
     engine: Engine | None = None,
 ) -> str:
     """The id of a new row for a run of this process; a row with this id stays as it is."""
-    now = datetime.now(UTC)
     row = {
         "execution_id": execution_id or str(uuid.uuid4()),
         "pipeline_type": pipeline_type,
         "status": "running",
         "input_data": mask(input_data),
         "execution_log": [],
-        "started_at": now,
+        "started_at": started_at or datetime.now(UTC),
         "created_by": created_by,
         "degraded": False,
         "parent_execution_id": parent_execution_id,
@@ -62,11 +83,12 @@ def start(
         "output_digests": {},
         "host": socket.gethostname(),
         "pid": os.getpid(),
-        "process_started": psutil.Process().create_time(),
-        "heartbeat_at": now,
+        "process_started": since_boot(psutil.Process()),
     }
     with writing(_engine(engine)) as connection:
-        insert_new(connection, EXECUTIONS, row)
+        new = insert_new(connection, EXECUTIONS, {**row, "heartbeat_at": _now(connection)})
+    if new and started_at is None:
+        _began[str(row["execution_id"])] = time.clock_gettime(_CLOCK)
     return str(row["execution_id"])
 
 
@@ -104,10 +126,11 @@ def finish(
             "output_data": mask(output_data),
             "error": None if error is None else one_line(error),
             "degraded": degraded,
-            "completed_at": datetime.now(UTC),
+            "completed_at": _ended_at(execution_id, row["started_at"]),
         }
         values |= {name: {**row[name], **mask(new)} for name, new in added.items() if new}
         connection.execute(sa.update(EXECUTIONS).where(_running(execution_id)).values(values))
+    _began.pop(execution_id, None)
     return True
 
 
@@ -115,7 +138,7 @@ def heartbeat(execution_id: str, *, engine: Engine | None = None) -> bool:
     """Tell other machines that the run is alive; whether its row is still open."""
     change = sa.update(EXECUTIONS).where(_running(execution_id))
     with writing(_engine(engine)) as connection:
-        return connection.execute(change.values(heartbeat_at=datetime.now(UTC))).rowcount == 1
+        return connection.execute(change.values(heartbeat_at=_now(connection))).rowcount == 1
 
 
 def add_metrics(
@@ -123,6 +146,8 @@ def add_metrics(
     step_name: str,
     metrics: Mapping[str, float | None],
     *,
+    entry: Mapping[str, object] | None = None,
+    key: str | None = None,
     engine: Engine | None = None,
 ) -> None:
     """Record the numbers of one step, at once; type and unit follow from each name.
@@ -130,61 +155,55 @@ def add_metrics(
     Args:
         metrics: `wall_s`, `cpu_s`, `peak_memory_bytes`, `items_in`, `items_per_s`, `attempts`, …;
             None and NaN are left out.
+        entry: What the run's log says about it, written with the numbers or not at all.
+        key: Of what was measured; told twice, it is recorded once.
 
     Raises:
         InputError: There is no such run.
     """
     now = datetime.now(UTC)
     rows = [
-        {
-            "metric_id": str(uuid.uuid4()),
-            "execution_id": execution_id,
-            "step_name": step_name,
-            "metric_type": _metric_type(name),
-            "metric_name": name,
-            "metric_value": float(value),
-            "unit": _unit(name),
-            "recorded_at": now,
-        }
+        metric_row(execution_id, step_name, name, float(value), now=now, key=key)
         for name, value in metrics.items()
         if value is not None and math.isfinite(value)
     ]
-    if not rows:
+    if not rows and entry is None:
         return
     with writing(_engine(engine)) as connection:
         known = sa.select(EXECUTIONS.c.pid).where(EXECUTIONS.c.execution_id == execution_id)
         if connection.execute(known).first() is None:
             raise InputError(f"run {execution_id}: not in the ledger; expected one that began")
-        connection.execute(sa.insert(METRICS), rows)
+        if rows:
+            ids = [row["metric_id"] for row in rows]
+            there = sa.select(METRICS.c.metric_id).where(METRICS.c.metric_id.in_(ids))
+            if connection.execute(there).first() is not None:
+                return
+            connection.execute(sa.insert(METRICS), rows)
+        if entry is not None:
+            _append(connection, execution_id, entry)
 
 
 def log_event(
     execution_id: str, record: Mapping[str, object], *, engine: Engine | None = None
 ) -> bool:
     """Append to the log of a running row; `at` is set to now. Whether the row is running."""
-    entry = sa.type_coerce({"at": datetime.now(UTC).isoformat(), **mask(record)}, JSON)
     with writing(_engine(engine)) as connection:
-        old = EXECUTIONS.c.execution_log
-        longer: sa.ColumnElement[Any]
-        if connection.dialect.name == "postgresql":
-            longer = old.op("||")(sa.func.jsonb_build_array(entry))
-        else:
-            longer = sa.func.json_insert(old, "$[#]", sa.func.json(entry))
-        change = sa.update(EXECUTIONS).where(_running(execution_id)).values(execution_log=longer)
-        return connection.execute(change).rowcount == 1
+        return _append(connection, execution_id, record)
 
 
-def process_is_alive(pid: int, started: float) -> bool:
-    """Whether the process that had this id and start time [s since 1970] is running."""
-    try:
-        process = psutil.Process(pid)
-        # The start is derived from the clock, which may have been set a little since then.
-        same = abs(process.create_time() - started) < 5.0  # noqa: PLR2004 -- seconds
-        return same and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-    except psutil.AccessDenied:
-        return True
+def _append(connection: Connection, execution_id: str, record: Mapping[str, object]) -> bool:
+    entry = sa.type_coerce({"at": datetime.now(UTC).isoformat(), **mask(record)}, JSON)
+    old = EXECUTIONS.c.execution_log
+    longer: sa.ColumnElement[Any]
+    if connection.dialect.name == "postgresql":
+        longer = old.op("||")(sa.func.jsonb_build_array(entry))
+        length: sa.ColumnElement[Any] = sa.func.jsonb_array_length(old)
+    else:
+        longer = sa.func.json_insert(old, "$[#]", sa.func.json(entry))
+        length = sa.func.json_array_length(old)
+    bounded = sa.case((length < LOG_ENTRIES, longer), else_=old)
+    change = sa.update(EXECUTIONS).where(_running(execution_id)).values(execution_log=bounded)
+    return connection.execute(change).rowcount == 1
 
 
 def reconcile(
@@ -197,8 +216,8 @@ def reconcile(
 
     On this machine the process is looked for; on others its heartbeat must be 10 minutes old.
     """
-    now = datetime.now(UTC) if now is None else now
     with reading(_engine(engine)) as connection:
+        now = _now(connection) if now is None else now
         query = sa.select(EXECUTIONS).where(EXECUTIONS.c.status == "running")
         rows = connection.execute(query.order_by(EXECUTIONS.c.started_at)).mappings().all()
     reasons = {row["execution_id"]: _death(Run(**row), now, is_alive) for row in rows}
@@ -284,15 +303,17 @@ def _death(run: Run, now: datetime, is_alive: Callable[[int, float], bool]) -> s
     return f"no sign of life from {run.host} since {run.heartbeat_at:%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _metric_type(name: str) -> str:
-    if name.endswith("_per_s") or name.startswith("items_"):
-        return "throughput"
-    return "timing" if name.endswith("_s") and not name.startswith("cpu_") else "resource"
+def _now(connection: Connection) -> datetime:
+    """The time by the one clock that all who share the database have."""
+    if connection.dialect.name != "postgresql":
+        return datetime.now(UTC)
+    now: datetime = connection.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
+    return now
 
 
-def _unit(name: str) -> str:
-    if name.endswith("_per_s"):
-        return "1/s"
-    if name.endswith("_s"):
-        return "s"
-    return "bytes" if name.endswith("_bytes") else "1"
+def _ended_at(execution_id: str, started: datetime) -> datetime:
+    """Now; for a run of this process, as long after its start as it really took."""
+    began = _began.get(execution_id)
+    if began is None:
+        return max(datetime.now(UTC), started)
+    return started + timedelta(seconds=time.clock_gettime(_CLOCK) - began)

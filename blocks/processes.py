@@ -1,10 +1,11 @@
-"""The end of a process with all that it started.
+"""Whether a process still runs, and the end of one with all that it started.
 
 Descendants are known by their group, by their parents and by a mark in their environment, so that
 one that left the group is found as well.
 """
 
 import os
+import resource
 import signal
 import subprocess
 import time
@@ -12,6 +13,7 @@ from contextlib import suppress
 
 import psutil
 
+KIB = 1024
 GRACE_S = 5.0
 """Time between SIGTERM and SIGKILL."""
 MARK = "SEQLOOM_PROGRAM"
@@ -27,6 +29,29 @@ def group_exists(pid: int) -> bool:
     except PermissionError:
         pass
     return True
+
+
+def peak_memory_bytes() -> float:
+    """The most that this process, or one of the programs it ran, has held so far."""
+    kinds = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    return float(max(resource.getrusage(kind).ru_maxrss for kind in kinds) * KIB)
+
+
+def since_boot(process: psutil.Process) -> float:
+    """When a process began [s since boot]; setting the clock moves both times by the same."""
+    return process.create_time() - psutil.boot_time()
+
+
+def process_is_alive(pid: int, started: float) -> bool:
+    """Whether the process that had this id and start [s since boot] is running."""
+    try:
+        process = psutil.Process(pid)
+        same = abs(since_boot(process) - started) < 0.05  # noqa: PLR2004 -- some ticks of 10 ms
+        return same and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.AccessDenied:
+        return True
 
 
 def end(process: "subprocess.Popen[bytes] | None", mark: str) -> None:

@@ -4,7 +4,7 @@
     seqloom plan design params.yaml     check parameters, print what a run would do
     seqloom run design params.yaml      run a pipeline in this process
     seqloom parameters design p.yaml    the same file for `prefect deployment run --params -`
-    seqloom runs                        list runs; `runs show RUN`, `runs compare RUN RUN`
+    seqloom runs                        list runs; `runs show RUN`, `failed RUN`, `stats`, `report`
     seqloom reads process cfg.toml      FASTQ processing; `seqloom reads --help` for the rest
     seqloom domains status BATCH        how far a batch of proteins is; `domains failed BATCH`
     seqloom graphs run graph.yaml       text and language-model steps; `seqloom graphs --help`
@@ -18,16 +18,16 @@ import json
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.exceptions import UnusedCliTokensError
-from cyclopts.validators import Number
 
 from blocks.errors import InputError, InputProblems, SeqloomError
 from deployments.domains_cli import domains_app
 from deployments.graphs_cli import graphs_app
 from deployments.reads_cli import reads_app
+from deployments.runs_cli import runs_app
 from deployments.surroundings import prepare_environment
 from deployments.telling import put, tell
 
@@ -44,7 +44,6 @@ app = App(
     help_format="plaintext",
     version=partial(version, "seqloom"),
 )
-runs_app = App(name="runs", help="Runs of all pipelines, from the ledger.")
 app.command(runs_app)
 app.command(reads_app)
 app.command(domains_app)
@@ -55,9 +54,6 @@ AsJson = Annotated[
     Parameter(name="--json", negative="", help="print JSON for programs", show_default=False),
 ]
 Name = Annotated[str, Parameter(help="of the pipeline, e.g. design; `seqloom pipelines`")]
-RunKey = Annotated[str, Parameter(help="id of a run, the beginning of one, or its name")]
-State = Literal["running", "completed", "failed", "cancelled", "crashed"]
-Limit = Annotated[int, Parameter(validator=Number(gte=1), help="most runs listed")]
 ParameterFile = Annotated[
     Path,
     Parameter(help="file in YAML or JSON; - for standard input", allow_leading_hyphen=True),
@@ -121,50 +117,6 @@ def checked_parameters(pipeline: Name, parameters: ParameterFile, /) -> int:
     """Check parameters and print them as `prefect deployment run --params -` takes them."""
     _, params = _asked_for(pipeline, parameters)
     put(json.dumps({"params": params.model_dump(mode="json", exclude_unset=True)}, indent=2))
-    return 0
-
-
-@runs_app.default
-def runs(
-    *,
-    pipeline: Annotated[str | None, Parameter(help="only runs of this one")] = None,
-    status: Annotated[State | None, Parameter(help="only runs in this state")] = None,
-    limit: Limit = 20,
-    as_json: AsJson = False,
-) -> int:
-    """List runs, the newest first."""
-    from blocks import ledger
-    from deployments.listing import runs_text
-
-    prepare_environment()
-    ledger.reconcile()
-    found = ledger.runs(pipeline=pipeline, status=status, limit=limit)
-    put(_json([one.model_dump(mode="json") for one in found]) if as_json else runs_text(found))
-    return 0
-
-
-@runs_app.command
-def show(run: RunKey, /, *, as_json: AsJson = False) -> int:
-    """Show one run: parameters, counts, timing of each stage."""
-    from blocks import ledger
-    from deployments.listing import run_text
-
-    prepare_environment()
-    ledger.reconcile()
-    found = ledger.run(run)
-    put(_json(found.model_dump(mode="json")) if as_json else run_text(found))
-    return 0
-
-
-@runs_app.command
-def compare(old: RunKey, new: RunKey, /, *, as_json: AsJson = False) -> int:
-    """Show what differs between two runs: parameters, versions, digests, counts, times."""
-    from blocks import ledger
-    from deployments.listing import compared_text
-
-    prepare_environment()
-    found = ledger.compare(old, new)
-    put(_json(found.model_dump(mode="json")) if as_json else compared_text(found))
     return 0
 
 

@@ -11,7 +11,7 @@ from blocks.settings import settings
 from tasks.graphs.accounts import node_metrics
 from tasks.graphs.delivery import GraphResult, Occasion, deliver_folder
 from tasks.graphs.planning import Prepared, plan_frame
-from tasks.graphs.running import execute
+from tasks.graphs.running import Ended, execute
 from tasks.results import require_writable, run_id
 
 
@@ -28,7 +28,7 @@ def recorded_run(prepared: Prepared) -> GraphResult:
             occasion = Occasion(name, run_id(started, row), started)
             result = deliver_folder(ended, occasion, plan)
         for step, values in node_metrics(ended).items():
-            ledger.add_metrics(row, step, values)
+            ledger.add_metrics(row, step, values, entry=_entry(step, ended))
     except BaseException as error:
         status: Any = "cancelled" if isinstance(error, KeyboardInterrupt) else "failed"
         ledger.finish(row, status, error=error)
@@ -39,6 +39,15 @@ def recorded_run(prepared: Prepared) -> GraphResult:
         input_digests=result.inputs, output_digests=result.digests,
     )  # fmt: skip
     return result
+
+
+def _entry(step: str, ended: Ended) -> dict[str, object]:
+    """What the run's log says of a node, or of a model."""
+    tally = ended.tallies.get(step)
+    if tally is None:
+        return {"step": step, "state": "USED"}
+    counts = {"items_in": tally.items, "items_failed": tally.failed}
+    return {"step": step, "attempt": 1, "state": ended.states[step], **counts}
 
 
 def summary(result: GraphResult) -> str:

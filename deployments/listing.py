@@ -1,12 +1,14 @@
 """The ledger as text for a terminal."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 import pandas as pd
 
 from blocks.comparison import Change, Comparison
 from blocks.executions import Run, RunDetails
+from blocks.run_statistics import Window
 
 ID_LETTERS = 8
 MISSING = "-"
@@ -53,6 +55,80 @@ def run_text(details: RunDetails) -> str:
     if details.metrics:
         parts.append(_steps(details))
     return "\n\n".join(parts)
+
+
+def log_text(run: Run) -> str:
+    """A line for each attempt of each step, in the order in which they began."""
+    attempts: dict[tuple[str, str], dict[str, Any]] = {}
+    for entry in run.execution_log:
+        key = (str(entry.get("task_run", entry.get("step"))), str(entry.get("attempt", 1)))
+        attempts.setdefault(key, {"began": entry.get("started") or entry["at"]}).update(entry)
+    if not attempts:
+        return "no steps yet"
+    over = run.status != "running"
+    return _table(
+        {
+            "began (UTC)": str(one["began"])[:19].replace("T", " "),
+            "step": str(one.get("step", "")),
+            "attempt": str(one.get("attempt", 1)),
+            "state": "not ended" if over and one["state"] == "RUNNING" else one["state"].lower(),
+            "seconds": _seconds_of(one),
+            "in": _count(one.get("items_in")),
+            "failed": _count(one.get("items_failed")),
+            "error": str(one.get("error", ""))[:100],
+        }
+        for one in attempts.values()
+    )
+
+
+def _seconds_of(entry: Mapping[str, Any]) -> str:
+    if entry["state"] == "RUNNING":
+        return MISSING
+    took = datetime.fromisoformat(entry["at"]) - datetime.fromisoformat(entry["began"])
+    return f"{took.total_seconds():.2f}"
+
+
+def failed_text(run: Run, failed: pd.DataFrame, limit: int) -> str:
+    """What failed, and the command that does only that again."""
+    number = run.execution_id[:ID_LETTERS]
+    parts = []
+    if run.status in {"failed", "crashed"}:
+        parts.append(f"run {number} {run.status}: {run.error or 'no reason known'}")
+    if len(failed):
+        shown = failed.head(limit).to_dict("records")
+        rows = [{str(k): str(v)[:120] or MISSING for k, v in row.items()} for row in shown]
+        parts.append(_table(rows))
+        if len(failed) > limit:
+            parts.append(f"... and {len(failed) - limit:,} more; --limit")
+    if not parts:
+        return "nothing failed"
+    again = f"seqloom runs failed {number} --parameters | seqloom run {run.pipeline_type} -"
+    return "\n\n".join([*parts, f"only these again:\n  {again}"])
+
+
+def statistics_text(window: Window, tables: Mapping[str, pd.DataFrame]) -> str:
+    """Success, times, trend and slowest steps, as tables."""
+    zone = window.zone
+    since, until = (
+        f"{one.astimezone(zone):%Y-%m-%d %H:%M}" for one in (window.since, window.until)
+    )
+    parts = [f"{since} to {until}, {zone}"]
+    if tables["pipelines"].empty:
+        return f"{parts[0]}\n\nno runs"
+    for name, frame in tables.items():
+        shown = frame.copy()
+        for column in shown.columns.intersection(["success_rate", "share"]):
+            shown[column] = [_percent(value) for value in shown[column]]
+        if "peak_memory_bytes" in shown:
+            shown["peak_memory_bytes"] = (shown["peak_memory_bytes"] / 1e6).round(0)
+            shown = shown.rename(columns={"peak_memory_bytes": "peak_MB"})
+        text = shown.to_string(index=False, na_rep=MISSING, float_format=lambda v: f"{v:.4g}")
+        parts.append(f"{name}\n{text}" if len(shown) else f"{name}\nnone")
+    return "\n\n".join(parts)
+
+
+def _percent(share: float) -> str:
+    return MISSING if share != share else f"{100 * share:.1f} %"  # NaN is not itself  # noqa: PLR0124
 
 
 def compared_text(comparison: Comparison) -> str:

@@ -111,6 +111,18 @@ _ALL = (
         ("graphs/text", "graphs/llm", "graphs/abstracts"),
     ),
     Pipeline(
+        "ops",
+        "flows.ops.report",
+        "report on all runs: success, times, trends, what left its band",
+        ("ops/report",),
+    ),
+    Pipeline(
+        "ops-note",
+        "flows.ops.note",
+        "note that a pipeline left its band; automations start it",
+        ("ops/note",),
+    ),
+    Pipeline(
         "run-pipeline",
         "flows.runner.run_pipeline",
         "run one of the others by name, with retries, a time limit and a fallback",

@@ -1,9 +1,11 @@
-"""Artifacts of a run in the Prefect UI; outside of a run nothing is shown."""
+"""Artifacts of a run in the Prefect UI, masked; outside of a run nothing is shown."""
 
 import numpy as np
 import pandas as pd
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 from prefect.context import FlowRunContext
+
+from blocks.masking import mask
 
 SHOWN_ROWS = 100
 
@@ -11,13 +13,13 @@ SHOWN_ROWS = 100
 def announce_text(key: str, title: str, text: str) -> None:
     """Show preformatted text."""
     if FlowRunContext.get() is not None:
-        create_markdown_artifact(f"```\n{text}\n```", key=key, description=title)
+        create_markdown_artifact(_masked(f"```\n{text}\n```"), key=key, description=title)
 
 
 def announce_mermaid(key: str, title: str, diagram: str) -> None:
     """Show a diagram in Mermaid's language."""
     if FlowRunContext.get() is not None:
-        create_markdown_artifact(f"```mermaid\n{diagram}\n```", key=key, description=title)
+        create_markdown_artifact(_masked(f"```mermaid\n{diagram}\n```"), key=key, description=title)
 
 
 def announce_table(key: str, title: str, frame: pd.DataFrame) -> None:
@@ -28,7 +30,11 @@ def announce_table(key: str, title: str, frame: pd.DataFrame) -> None:
             {str(name): _cell(cell) for name, cell in row.items()}
             for row in head.to_dict("records")
         ]
-        create_table_artifact(cells, key=key, description=title)
+        create_table_artifact(mask(cells), key=key, description=title)
+
+
+def _masked(text: str) -> str:
+    return "\n".join(str(mask(line)) for line in text.split("\n"))
 
 
 def _cell(value: object) -> str | int | float | bool | None:
@@ -45,5 +51,6 @@ def _cell(value: object) -> str | int | float | bool | None:
 def announce_link(key: str, title: str, uri: str) -> None:
     """Show where the page lies."""
     if FlowRunContext.get() is not None:
+        uri = str(mask(uri))
         link = uri if "://" in uri else f"file://{uri}"
         create_link_artifact(link, link_text=title, key=key, description=f"{title}: {uri}")

@@ -9,6 +9,7 @@
 @pipeline("design")                a flow with its record in the ledger
 """
 
+import inspect
 import logging
 import os
 from collections.abc import Callable, Mapping
@@ -29,6 +30,7 @@ from prefect.settings import PREFECT_API_URL, PREFECT_LOCAL_STORAGE_PATH
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from prefect.tasks import exponential_backoff
 from prefect.transactions import IsolationLevel
+from prefect.utilities.hashing import file_hash
 
 from blocks.errors import TransientError
 from blocks.locks import FlockLockManager
@@ -156,7 +158,7 @@ def shown(stage: Callable[P, R]) -> Task[P, R]:
 
     It computes nothing, so it is neither cached nor tried again, and the flow records its figures.
     """
-    return task(cache_policy=NO_CACHE, persist_result=False)(stage)
+    return task(cache_policy=NO_CACHE, persist_result=False, **recording.SHOWN_HOOKS)(stage)
 
 
 def pipeline(
@@ -168,17 +170,25 @@ def pipeline(
     """A flow of Seqloom: threads for its tasks, JSON results, one row in the ledger per run."""
 
     def decorate(function: Callable[P, R]) -> Flow[P, R]:
+        recording.mask_logs()
         made: Flow[P, R] = flow(
             name=name,
+            version=_version(function),
             task_runner=cast("TaskRunner[Any]", ThreadPoolTaskRunner(max_workers=workers)),
             persist_result=True,
             result_serializer="json",
             **recording.flow_hooks(),
             **options,
-        )(function)
+        )(recording.masked_errors(function))
         return made
 
     return decorate
+
+
+def _version(function: Callable[..., Any]) -> str | None:
+    """As Prefect makes it, of the flow's own file: what it gets is wrapped."""
+    path = inspect.getsourcefile(function)
+    return file_hash(path) if path is not None and Path(path).is_file() else None
 
 
 WaitedFor = PrefectFuture[StageResult] | StageResult

@@ -1,15 +1,19 @@
-"""What Prefect's state hooks write into the ledger: one row per flow run, metrics per stage.
+"""What Prefect's state hooks write into the ledger: a row per flow run, log and figures per stage.
 
 The row is there from the start, so a run that is killed leaves a trace; whoever looks at the
-ledger next finds its process gone and marks it crashed.
+ledger next finds its process gone and marks it crashed. A database that is away for a while is
+waited for: a run's record is not lost because its database was started again.
 """
 
 import functools
 import getpass
-import resource
+import logging
+import os
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any, ParamSpec, TypeVar, cast
 from uuid import UUID, uuid5
@@ -19,7 +23,10 @@ from prefect.client.schemas.objects import FlowRun, State, TaskRun
 from prefect.context import FlowRunContext, TaskRunContext
 
 from blocks import ledger
+from blocks.errors import SeqloomError, TransientError
 from blocks.executions import Status
+from blocks.masking import MaskingFilter, mask_error, one_line
+from blocks.processes import peak_memory_bytes
 from tasks.items import StageResult
 from tasks.parameters import Record
 
@@ -27,27 +34,82 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 HEARTBEAT_S = 60
-KIB = 1024
-_measured: dict[UUID, dict[str, float]] = {}
+PAUSES_S = (0.5, 1, 2, 4, 8, 15, 30, 30, 30)
+"""Between tries to write a record; together two minutes."""
+CALLER_TAG = "caller:"
+"""Tag by which a gateway tells whom it starts a run for."""
+RUN_LOGGERS = ("prefect.flow_runs", "prefect.task_runs")
+
+
+@dataclass(slots=True)
+class _Work:
+    """What the attempts of one task run took, together."""
+
+    wall_s: float = 0.0
+    cpu_s: float = 0.0
+    peak_memory_bytes: float = 0.0
+    started: str = ""
+    failed: int = 0
+    """The attempt whose failure stands in the log."""
+
+
+_measured: dict[UUID, _Work] = {}
 _heartbeats: dict[str, threading.Event] = {}
 
 
+def mask_logs() -> None:
+    """Let no secret into the logs of runs, wherever they are sent."""
+    for name in RUN_LOGGERS:
+        logger = logging.getLogger(name)
+        if not any(isinstance(one, MaskingFilter) for one in logger.filters):
+            logger.addFilter(MaskingFilter())
+
+
 def measured(stage: Callable[P, R]) -> Callable[P, R]:
-    """The stage with its CPU time and the process's peak memory noted for the ledger."""
+    """The stage with each attempt in the run's log, its time, CPU time and peak memory noted.
+
+    CPU time is that of the process and of the programs that ended meanwhile: stages that run side
+    by side count each other's. Peak memory is the process's so far, or its largest program's.
+    """
 
     @functools.wraps(stage)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         context = TaskRunContext.get()
-        cpu, wall = time.process_time(), time.perf_counter()
-        result = stage(*args, **kwargs)
-        if context is not None:
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * KIB
-            cpu = time.process_time() - cpu
-            _measured[context.task_run.id] = {"cpu_s": cpu, "peak_memory_bytes": float(peak)}
+        work = _attempt_begins(context.task_run) if context is not None else _Work()
+        cpu, wall = _cpu_s(), time.perf_counter()
+        try:
+            result = stage(*args, **kwargs)
+        except BaseException as error:
+            work.wall_s += time.perf_counter() - wall
+            masked = mask_error(error)
+            if context is not None:
+                _attempt_failed(context.task_run, work, masked)
+            if masked is error:
+                raise
+            raise masked from None
+        seconds = time.perf_counter() - wall
+        work.wall_s += seconds
+        work.cpu_s += _cpu_s() - cpu
+        work.peak_memory_bytes = peak_memory_bytes()
         if isinstance(result, StageResult):
-            seconds = time.perf_counter() - wall
             return cast(R, result.model_copy(update={"seconds": seconds}))
         return result
+
+    return run
+
+
+def masked_errors(function: Callable[P, R]) -> Callable[P, R]:
+    """The function with no secret in what it raises, which Prefect keeps as the run's state."""
+
+    @functools.wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return function(*args, **kwargs)
+        except BaseException as error:
+            masked = mask_error(error)
+            if masked is error:
+                raise
+            raise masked from None
 
     return run
 
@@ -58,89 +120,203 @@ def execution_id(run: FlowRun) -> str:
     return str(run.id if attempt == 1 else uuid5(run.id, f"attempt {attempt}"))
 
 
-def _task_finished(_task: Task[..., Any], run: TaskRun, state: State[Any]) -> None:
-    values = _measured.pop(run.id, {})
-    cached = state.name == "Cached"
-    values |= {
-        "wall_s": run.total_run_time.total_seconds() if run.total_run_time else 0.0,
-        "attempts": float(run.run_count),
-        "cache_hit": float(cached),
-    }
-    if run.start_time and run.end_time and not values["wall_s"]:
-        values["wall_s"] = (run.end_time - run.start_time).total_seconds()
-    result = state.result(raise_on_failure=False) if state.is_completed() else None
-    if isinstance(result, StageResult):
-        counts = result.counts
-        values |= {
-            "items_in": counts.items_in,
-            "items_out": counts.items_out,
-            "items_failed": counts.items_failed,
-            "items_cached": counts.items_in if cached else counts.cached,
-            "items_computed": 0 if cached else counts.computed,
-        }
-        if counts.requests and not cached:
-            values["requests"] = counts.requests
-        if values["wall_s"] > 0 and not cached:
-            values["items_per_s"] = counts.items_in / values["wall_s"]
+def _cpu_s() -> float:
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
+def _row_around() -> str | None:
     context = FlowRunContext.get()
-    if context is not None and context.flow_run is not None:
-        step = result.stage if isinstance(result, StageResult) else run.name
-        ledger.add_metrics(execution_id(context.flow_run), step, values)
+    around = context.flow_run if context is not None else None
+    return execution_id(around) if around is not None else None
+
+
+def _attempt_begins(run: TaskRun) -> _Work:
+    work = _measured.setdefault(run.id, _Work())
+    work.started = datetime.now(UTC).isoformat()
+    _told(run, {"state": "RUNNING"})
+    return work
+
+
+def _attempt_failed(run: TaskRun, work: _Work, error: BaseException) -> None:
+    work.failed = run.run_count
+    _told(run, {"state": "FAILED", "error": one_line(error), "started": work.started})
+
+
+def _told(run: TaskRun, what: dict[str, object]) -> None:
+    """Write a line into the run's log, now or not at all: the work does not wait for it."""
+    row = _row_around()
+    if row is None:
+        return
+    try:
+        ledger.log_event(row, _entry(run) | what)
+    except SeqloomError as error:
+        logging.getLogger(RUN_LOGGERS[1]).warning("not in the run's log: %s", error)
+
+
+def _entry(run: TaskRun) -> dict[str, object]:
+    return {"step": run.name, "task_run": str(run.id), "attempt": run.run_count}
+
+
+def persistently(write: Callable[..., R], *args: object, **kwargs: object) -> R:
+    """What a write gives, tried again for as long as a database takes to come back."""
+    for pause in PAUSES_S:
+        try:
+            return write(*args, **kwargs)
+        except TransientError:
+            time.sleep(pause)
+    return write(*args, **kwargs)
+
+
+def _task_ended(_task: Task[..., Any], run: TaskRun, state: State[Any]) -> None:
+    row = _row_around()
+    if row is None:
+        return
+    work = _measured.pop(run.id, None)
+    cached = state.name == "Cached"
+    result = state.result(raise_on_failure=False) if state.is_completed() else None
+    values = _values(run, work, cached=cached)
+    counts: dict[str, float] = {}
+    if isinstance(result, StageResult):
+        counts = _counts(result, cached=cached)
+        if values["wall_s"] > 0 and not cached:
+            counts["items_per_s"] = counts["items_in"] / values["wall_s"]
+    step = result.stage if isinstance(result, StageResult) else run.name
+    entry = _end_entry(run, state, work) | {
+        name: counts[name] for name in ("items_in", "items_out", "items_failed") if name in counts
+    }
+    told = work is not None and work.failed == run.run_count and state.is_failed()
+    persistently(
+        ledger.add_metrics, row, step, values | counts,
+        entry=None if told else entry, key=f"{run.id} {run.run_count}",
+    )  # fmt: skip
+
+
+def _shown_ended(_task: Task[..., Any], run: TaskRun, state: State[Any]) -> None:
+    """A stage whose figures its flow records: only what the log says of it."""
+    row = _row_around()
+    if row is not None:
+        persistently(ledger.log_event, row, _end_entry(run, state, None))
+
+
+def _end_entry(run: TaskRun, state: State[Any], work: _Work | None) -> dict[str, object]:
+    began = work.started if work is not None else run.start_time and run.start_time.isoformat()
+    entry = _entry(run) | {"state": state.name.upper() if state.name else str(state.type.value)}
+    if state.is_failed():
+        entry["error"] = one_line(state.message or "failed")
+    return entry | {"started": began}
+
+
+def _values(run: TaskRun, work: _Work | None, *, cached: bool) -> dict[str, float]:
+    """Time, memory and attempts; the time of a stage that was stored before is Prefect's."""
+    values = {"attempts": float(run.run_count), "cache_hit": float(cached), "cpu_s": 0.0}
+    if work is not None:
+        values |= {"wall_s": work.wall_s, "cpu_s": work.cpu_s}
+        values["peak_memory_bytes"] = work.peak_memory_bytes or peak_memory_bytes()
+    else:
+        took = run.total_run_time or run.estimated_run_time
+        values["wall_s"] = took.total_seconds() if took else 0.0
+    return values
+
+
+def _counts(result: StageResult, *, cached: bool) -> dict[str, float]:
+    counts = result.counts
+    values: dict[str, float] = {
+        "items_in": counts.items_in,
+        "items_out": counts.items_out,
+        "items_failed": counts.items_failed,
+        "items_cached": counts.items_in if cached else counts.cached,
+        "items_computed": 0 if cached else counts.computed,
+    }
+    if counts.requests and not cached:
+        values["requests"] = counts.requests
+    return values
 
 
 def _flow_running(flow: Flow[..., Any], run: FlowRun, _state: State[Any]) -> None:
+    row = persistently(_start, flow, run)
+    stop = _heartbeats.setdefault(row, threading.Event())
+    threading.Thread(target=_beat, args=(row, stop), name=f"heartbeat {row}", daemon=True).start()
+    ledger.reconcile()  # last: where it fails, this run is recorded all the same
+
+
+def _start(flow: Flow[..., Any], run: FlowRun, started_at: datetime | None = None) -> str:
     around = FlowRunContext.get()
     parent = around.flow_run if around is not None else None
     if parent is not None and parent.id == run.id:
         parent = None
-    row = execution_id(run)
-    ledger.reconcile()
-    ledger.start(
+    return ledger.start(
         flow.name,
-        execution_id=row,
+        execution_id=execution_id(run),
         flow_run_id=str(run.id),
         run_name=run.name,
         input_data=run.parameters,
-        created_by=_creator(run),
+        created_by=creator(parent or run),
         code_version=version("seqloom"),
         parent_execution_id=execution_id(parent) if parent is not None else None,
+        started_at=started_at,
     )
-    stop = _heartbeats.setdefault(row, threading.Event())
-    threading.Thread(target=_beat, args=(row, stop), name=f"heartbeat {row}", daemon=True).start()
 
 
 def _beat(row: str, stop: threading.Event) -> None:
     while not stop.wait(HEARTBEAT_S):
-        ledger.heartbeat(row)
+        try:
+            ledger.heartbeat(row)
+        except SeqloomError as error:  # the next one tells as much
+            logging.getLogger("seqloom").warning("no heartbeat of run %s: %s", row, error)
 
 
-def _creator(run: FlowRun) -> str:
-    """Who started the run: what Prefect knows, else the user of the process."""
-    if run.created_by is not None and run.created_by.display_value:
-        return str(run.created_by.display_value)
-    return getpass.getuser()
+def creator(run: FlowRun) -> str:
+    """Who started the run: a caller of the gateway, an automation, a schedule, a person.
+
+    >>> from uuid import uuid4
+    >>> creator(FlowRun(flow_id=uuid4(), tags=["reads", "caller:alice"]))
+    'caller:alice'
+    >>> creator(FlowRun(flow_id=uuid4(), auto_scheduled=True, created_by={"type": "SCHEDULE"}))
+    'schedule'
+    >>> made_by = {"type": "AUTOMATION", "display_value": "data arrived"}
+    >>> creator(FlowRun(flow_id=uuid4(), created_by=made_by))
+    'automation:data arrived'
+    """
+    tagged = sorted(tag for tag in run.tags if tag.startswith(CALLER_TAG))
+    if tagged:
+        return tagged[0]
+    by = run.created_by
+    kind = str(by.type or "").lower() if by is not None else ""
+    if run.auto_scheduled or kind == "schedule":
+        return "schedule"
+    if by is not None and by.display_value:
+        return f"automation:{by.display_value}" if kind == "automation" else str(by.display_value)
+    return kind or getpass.getuser()
 
 
 def _flow_ended(status: Status) -> Callable[..., None]:
-    def end(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:  # noqa: ARG001 -- a worker calls it with these names
+    def end(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
         row = execution_id(flow_run)
         if stop := _heartbeats.pop(row, None):
             stop.set()
-        ended = state.is_completed() or state.is_failed()  # others have no result to ask for
-        result = state.result(raise_on_failure=False) if ended else None
-        ledger.finish(
-            row,
-            status,
-            output_data=result.model_dump(mode="json") if isinstance(result, Record) else None,
-            error=_error(status, result, state),
-            degraded=bool(getattr(result, "degraded", False)),
-            versions=getattr(result, "versions", None),
-            input_digests=getattr(result, "inputs", None),
-            output_digests=getattr(result, "digests", None),
-        )
+        if not persistently(_finish, row, status, state):
+            # Its start may have found no database; a row that is closed already stays as it is.
+            persistently(_start, flow, flow_run, flow_run.start_time or datetime.now(UTC))
+            persistently(_finish, row, status, state)
 
     end.__name__ = f"record_{status}"
     return end
+
+
+def _finish(row: str, status: Status, state: State[Any]) -> bool:
+    ended = state.is_completed() or state.is_failed()  # others have no result to ask for
+    result = state.result(raise_on_failure=False) if ended else None
+    return ledger.finish(
+        row,
+        status,
+        output_data=result.model_dump(mode="json") if isinstance(result, Record) else None,
+        error=_error(status, result, state),
+        degraded=bool(getattr(result, "degraded", False)),
+        versions=getattr(result, "versions", None),
+        input_digests=getattr(result, "inputs", None),
+        output_digests=getattr(result, "digests", None),
+    )
 
 
 def _error(status: str, result: object, state: State[Any]) -> BaseException | str | None:
@@ -149,7 +325,8 @@ def _error(status: str, result: object, state: State[Any]) -> BaseException | st
     return result if isinstance(result, BaseException) else state.message
 
 
-TASK_HOOKS: dict[str, Any] = {"on_completion": [_task_finished], "on_failure": [_task_finished]}
+TASK_HOOKS: dict[str, Any] = {"on_completion": [_task_ended], "on_failure": [_task_ended]}
+SHOWN_HOOKS: dict[str, Any] = {"on_completion": [_shown_ended], "on_failure": [_shown_ended]}
 
 
 def flow_hooks() -> dict[str, Any]:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -116,3 +116,22 @@ def _wait_for(url: str) -> None:
             time.sleep(0.1)
         else:
             return
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
+    """Gives a file system of its own a size, such as 1m; the place on it is returned."""
+    place = tmp_path / "disk"
+    place.mkdir()
+
+    def sized(size: str) -> Path:
+        options = f"size={size},remount" if os.path.ismount(place) else f"size={size}"
+        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(place)]
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+        if done.returncode:
+            pytest.skip(f"no file system can be mounted here: {done.stderr.strip()}")
+        return place
+
+    yield sized
+    if os.path.ismount(place):
+        subprocess.run(["umount", "--lazy", str(place)], check=True)  # the error holds files

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from blocks.errors import SeqloomError
+from blocks.processes import peak_memory_bytes
 from tasks.graphs.running import Ended
 from tasks.graphs.tally import Tally
 
@@ -59,11 +60,15 @@ def uses_frame(ended: Ended) -> pd.DataFrame:
 
 
 def node_metrics(ended: Ended) -> dict[str, dict[str, float | None]]:
-    """What each node, and each connection to a model, was measured by, for the ledger."""
+    """What each node, and each connection to a model, was measured by, for the ledger.
+
+    Nodes work side by side in one process; the peak of its memory is that of each.
+    """
     nodes: dict[str, dict[str, float | None]] = {
         name: {
             "wall_s": one.seconds,
             "cpu_s": one.cpu_s,
+            "peak_memory_bytes": peak_memory_bytes(),
             "items_in": one.items,
             "items_out": one.passed + one.new_items,
             "items_failed": one.failed,

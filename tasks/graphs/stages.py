@@ -37,7 +37,7 @@ from tasks.graphs.running import Ended, execute
 from tasks.graphs.tally import State, Tally
 from tasks.policies import current_run, delivery, run_logger, shown
 from tasks.progress import Progress
-from tasks.recording import execution_id
+from tasks.recording import execution_id, persistently
 
 TELL_S = 20.0
 """How often the table of nodes is shown while a run is under way."""
@@ -193,7 +193,7 @@ def _record(ended: Ended) -> None:
         return
     row = execution_id(context.flow_run)
     for name, values in node_metrics(ended).items():
-        ledger.add_metrics(row, name, values)
+        persistently(ledger.add_metrics, row, name, values, key=name)
 
 
 def plan_diagram(graph: Graph) -> None:

@@ -19,6 +19,7 @@ from blocks.ledger import (
     run,
     runs,
 )
+from blocks.processes import process_is_alive
 
 
 def start(engine: sa.Engine, pipeline: str = "design", **more: object) -> str:
@@ -50,7 +51,7 @@ def test_a_started_run_says_who_runs_it(engine: sa.Engine) -> None:
     assert (found.run_name, found.created_by, found.code_version) == ("gfp", "me", "abc")
     assert (found.versions, found.input_digests) == ({"esm": "2"}, {"sequences": "d1"})
     assert found.pid == os.getpid()
-    assert found.process_started == psutil.Process().create_time()
+    assert process_is_alive(found.pid, found.process_started)
     assert before <= found.started_at <= datetime.now(UTC)
     assert found.started_at.tzinfo is UTC
     assert (found.completed_at, found.output_data, found.execution_log) == (None, None, [])
@@ -123,6 +124,43 @@ def test_events_are_appended_in_order(engine: sa.Engine) -> None:
     assert all(datetime.fromisoformat(entry["at"]).tzinfo is not None for entry in log)
 
 
+def test_a_log_is_bounded_and_the_run_goes_on(
+    engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger, "LOG_ENTRIES", 2)
+    execution_id = start(engine)
+
+    for number in range(3):
+        assert log_event(execution_id, {"step": number}, engine=engine)
+
+    assert [one["step"] for one in run(execution_id, engine=engine).run.execution_log] == [0, 1]
+
+
+def test_numbers_and_the_line_about_them_are_written_together_and_once(engine: sa.Engine) -> None:
+    execution_id = start(engine)
+
+    for _ in range(2):
+        add_metrics(
+            execution_id, "score", {"wall_s": 1.0}, entry={"step": "score"}, key="k", engine=engine
+        )
+    add_metrics(execution_id, "score", {"wall_s": 1.0}, key="another", engine=engine)
+
+    found = run(execution_id, engine=engine)
+    assert (len(found.metrics), len(found.run.execution_log)) == (2, 1)
+
+
+def test_a_row_that_is_made_late_has_the_start_it_is_told(engine: sa.Engine) -> None:
+    began = datetime.now(UTC) - timedelta(minutes=5)
+    execution_id = start(engine, started_at=began)
+
+    ledger.finish(execution_id, "completed", engine=engine)
+
+    found = run(execution_id, engine=engine).run
+    assert found.started_at == began
+    assert found.completed_at is not None
+    assert found.completed_at - began >= timedelta(minutes=5)
+
+
 def test_type_and_unit_of_a_metric_follow_from_its_name(engine: sa.Engine) -> None:
     execution_id = start(engine)
 
@@ -164,7 +202,7 @@ def test_a_dead_process_of_this_machine_makes_a_crashed_run(engine: sa.Engine) -
     child = psutil.Popen(["true"])
     child.wait()
     change_row(engine, dead, pid=child.pid)
-    change_row(engine, reused, process_started=psutil.Process().create_time() - 1_000)
+    change_row(engine, reused, process_started=1.0)
 
     assert set(reconcile(engine=engine)) == {dead, reused}
 

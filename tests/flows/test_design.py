@@ -17,6 +17,7 @@ import yaml
 from blocks import ledger
 from blocks.errors import InputError
 from blocks.storage import iter_table
+from deployments import failed_items
 from deployments.local import deploy_all, worker
 from flows.design import design, plan
 from tasks import items
@@ -219,7 +220,7 @@ def test_items_that_fail_keep_their_row_and_can_be_run_again(tmp_path):
     failed = pd.read_csv(Path(result.folder) / "failed.csv")
     assert failed[["id", "failed_at"]].to_numpy().tolist() == [["odd", "pp"]]
     assert "X" in failed["reason"][0]
-    again = design(params(stages, input={"source": str(Path(result.folder) / "failed.csv")}))
+    again = design(DesignParams.model_validate(failed_items.again(ledger.runs("design")[0])))
     assert (again.items, again.failed) == (1, 1)
     with pytest.raises(InputError, match="'pp', odd"):
         design(params(stages, input=source, stop_on_error=True))

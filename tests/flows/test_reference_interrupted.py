@@ -117,25 +117,6 @@ def end(pid: Path) -> None:
         os.kill(int(pid.read_text()), signal.SIGKILL)
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """Gives a file system of its own a size; the place on it is returned."""
-    place = tmp_path / "disk"
-    place.mkdir()
-
-    def sized(size: str) -> Path:
-        options = f"size={size},remount" if os.path.ismount(place) else f"size={size}"
-        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(place)]
-        done = subprocess.run(command, check=False, capture_output=True, text=True)
-        if done.returncode:
-            pytest.skip(f"no file system can be mounted here: {done.stderr.strip()}")
-        return place
-
-    yield sized
-    if os.path.ismount(place):
-        subprocess.run(["umount", "--lazy", str(place)], check=True)  # the error holds files
-
-
 @pytest.mark.parametrize(
     ("size", "message", "whole"),
     [
