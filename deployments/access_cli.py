@@ -20,7 +20,7 @@ from cyclopts.validators import Number
 
 from blocks.errors import InputError
 from deployments.surroundings import prepare_environment
-from deployments.telling import put, tell
+from deployments.telling import put, table, tell
 
 PORT = 4280
 SHOWN_LETTERS = 60
@@ -99,7 +99,7 @@ def list_keys(*, as_json: AsJson = False) -> int:
         }
         for one in keys
     ]
-    put(_table(rows) if rows else "no keys yet")
+    put(table(rows) if rows else "no keys yet")
     return 0
 
 
@@ -130,7 +130,7 @@ def show(
     if as_json:
         put(json.dumps(found, indent=2))
         return 0
-    put(_table([_shown(one) for one in found]) if found else "nothing yet")
+    put(table([_shown(one) for one in found]) if found else "nothing yet")
     return 0
 
 
@@ -181,9 +181,3 @@ def _shown(record: Mapping[str, Any]) -> dict[str, str]:
 
 def _day(moment: datetime | None) -> str:
     return f"{moment:%Y-%m-%d %H:%M}" if moment else ""
-
-
-def _table(rows: Sequence[Mapping[str, str]]) -> str:
-    lines = [{name: name for name in rows[0]}, *rows]
-    widths = {name: max(len(line[name]) for line in lines) for name in rows[0]}
-    return "\n".join("  ".join(line[n].ljust(widths[n]) for n in widths).rstrip() for line in lines)

@@ -31,7 +31,7 @@ from deployments.domains_cli import domains_app
 from deployments.graphs_cli import graphs_app
 from deployments.reads_cli import reads_app
 from deployments.surroundings import prepare_environment
-from deployments.telling import put, tell
+from deployments.telling import put, table, tell
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -82,7 +82,7 @@ def pipelines(*, as_json: AsJson = False) -> int:
         return 0
     shown = ("name", "owner", "sensitivity", "deployments", "description")
     put(
-        _table(
+        table(
             [
                 {**{n: row[n] for n in shown}, "deployments": ", ".join(row["deployments"])}
                 for row in rows
@@ -114,7 +114,7 @@ def run(pipeline: Name, parameters: ParameterFile, /, *, as_json: AsJson = False
     if as_json:
         put(json.dumps(content, indent=2))
     elif content.get("plan"):
-        put(_table(content["plan"]))
+        put(table(content["plan"]))
     else:
         shown = {name: value for name, value in content.items() if isinstance(value, str | int)}
         put("\n".join(f"{name:<10} {value}" for name, value in shown.items() if value != ""))
@@ -190,12 +190,6 @@ def _announce_server() -> None:
 
     if get_current_settings().api.url is None:
         tell("starting a temporary Prefect server; `make serve` keeps one running ...")
-
-
-def _table(rows: list[dict[str, str]]) -> str:
-    widths = {name: max(len(name), *(len(row[name]) for row in rows)) for name in rows[0]}
-    lines = [{name: name for name in widths}, *rows]
-    return "\n".join("  ".join(line[n].ljust(widths[n]) for n in widths).rstrip() for line in lines)
 
 
 def _json(content: object) -> str:
