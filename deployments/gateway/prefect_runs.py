@@ -6,9 +6,11 @@ whoever asks at the same time; the digest of the parameters among the labels tel
 was asked. So the gateway keeps nothing, and any number of them may run.
 """
 
+import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -17,11 +19,17 @@ import httpx
 from pydantic import BaseModel
 
 from blocks.masking import one_line
+from blocks.service_pace import RetryRule
 from deployments.gateway.answers import RefusedError
 from deployments.gateway.inputs import Inputs
 from deployments.telling import tell
 from flows.registry import Pipeline
 
+STARTS_AT_ONCE = 1
+"""On SQLite, Prefect refuses all but one of several starts (503), and its server is one process:
+more at once start no more a minute on PostgreSQL either (`tests/benchmarks/gateway.py`)."""
+PATIENCE = RetryRule(attempts=7, first_wait_s=0.05, longest_wait_s=1.0, statuses=frozenset({503}))
+"""Prefect's database was busy; everything that is asked here may be asked twice."""
 BUSY_S = 2
 """After which a caller may ask again while Prefect is busy."""
 TAG = "caller:"
@@ -58,6 +66,9 @@ class PrefectRuns:
     """Prefect's API; `http` carries its address and login."""
 
     http: httpx.Client
+    _starts: threading.Semaphore = field(
+        default_factory=lambda: threading.Semaphore(STARTS_AT_ONCE)
+    )
 
     def ready(self) -> str | None:
         """What is wrong with Prefect's server; None where it works."""
@@ -78,6 +89,9 @@ class PrefectRuns:
         """
         content = {
             "parameters": {"params": inputs.params},
+            # The pipeline's model took them, and asks more; the schema of the form also wants what
+            # has a default.
+            "enforce_parameter_schema": False,
             "tags": ["gateway", f"{TAG}{caller}"],
             "labels": {PIPELINE: asked.name, DIGEST: inputs.digest, REQUEST: request},
             "idempotency_key": f"{caller}:{asked.name}:{idempotency or uuid4().hex}",
@@ -86,7 +100,8 @@ class PrefectRuns:
         if deployment is None:
             told = f"pipeline {asked.name}: its deployment is not there; expected `make deploy`"
             raise RefusedError(503, told, retry_after_s=60)
-        made = self._ask("POST", f"deployments/{deployment['id']}/create_flow_run", content)
+        with self._starts:
+            made = self._ask("POST", f"deployments/{deployment['id']}/create_flow_run", content)
         run = FlowRun.model_validate(made)
         if run.labels.get(DIGEST) != inputs.digest:
             told = "Idempotency-Key: was sent with other parameters; expected a new one"
@@ -124,12 +139,21 @@ class PrefectRuns:
     def _ask(self, method: str, path: str, content: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401 -- JSON of any shape
         """What Prefect answers; None for 404."""
         with _told_as_ours():
-            answer = self.http.request(method, path, json=content)
+            answer = self._answer(method, path, content)
             if answer.status_code == httpx.codes.NOT_FOUND:
                 return None
             if answer.status_code in {409, 422}:
                 raise RefusedError(422, f"Prefect refused the parameters: {_detail(answer)}")
             return answer.raise_for_status().json()
+
+    def _answer(self, method: str, path: str, content: Mapping[str, Any] | None) -> httpx.Response:
+        failures = 0
+        while True:
+            answer = self.http.request(method, path, json=content)
+            failures += 1
+            if answer.status_code not in PATIENCE.statuses or failures == PATIENCE.attempts:
+                return answer
+            time.sleep(PATIENCE.wait_s(failures))
 
 
 @contextmanager
