@@ -110,19 +110,21 @@ def _within(text: str, places: tuple[str, ...]) -> bool:
 
 
 def _our_folders() -> list[str]:
-    """Where results of runs and our own state lie, as far as that is on this machine."""
+    """Where results of runs and our own state lie, as far as that is below the folder of data."""
     here = settings()
+    if "://" in here.data:
+        return []
     state = [str(Path(here.data) / FOLDER), os.environ.get("PREFECT_HOME", "")]
     database = here.database.removeprefix("sqlite:///")
     found = [here.results, here.storage, here.gateway, database, *state]
-    return [os.path.realpath(one) for one in found if one and "://" not in one]
+    folders = [os.path.realpath(one) for one in found if one and "://" not in one]
+    return [one for one in folders if one.startswith(f"{os.path.realpath(here.data)}{os.sep}")]
 
 
 def _is_ours(text: str, folders: list[str]) -> bool:
-    data = settings().data
-    if "://" in data or len(text) > LONGEST_PATH or "\n" in text:
+    if not folders or len(text) > LONGEST_PATH or "\n" in text:
         return False
-    path = os.path.realpath(os.path.join(data, text))  # noqa: PTH118 -- any text, never opened
+    path = os.path.realpath(os.path.join(settings().data, text))  # noqa: PTH118 -- never opened
     return any(path.startswith(f"{folder}{os.sep}") for folder in folders)
 
 

@@ -44,15 +44,23 @@ def serve(
         told = f"{host}:{port}: cannot be taken ({error.strerror})"
         raise InputError(f"{told}; expected a free port of this machine") from None
     with taken, client(url, PREFECT_S) as http:
-        config = uvicorn.Config(
-            application(Gateway(PrefectRuns(http), AccessKeys(), Audit())),
-            access_log=False,  # the audit tells who asked for what
-            log_level="warning",
-            server_header=False,
-            proxy_headers=False,  # else callers say themselves where they come from
-            limit_concurrency=REQUESTS_AT_ONCE,
-            ssl_certfile=certificate,
-            ssl_keyfile=private_key,
-        )
+        shared = Gateway(PrefectRuns(http), AccessKeys(), Audit())
+        config = configured(shared, certificate, private_key)
         listening(f"http{'s' * config.is_ssl}://{host}:{taken.getsockname()[1]}")
         uvicorn.Server(config).run(sockets=[taken])
+
+
+def configured(
+    shared: Gateway, certificate: Path | None = None, private_key: Path | None = None
+) -> uvicorn.Config:
+    """How the gateway is served."""
+    return uvicorn.Config(
+        application(shared),
+        access_log=False,  # the audit tells who asked for what
+        log_level="warning",
+        server_header=False,
+        proxy_headers=False,  # else callers say themselves where they come from
+        limit_concurrency=REQUESTS_AT_ONCE,
+        ssl_certfile=certificate,
+        ssl_keyfile=private_key,
+    )

@@ -1,18 +1,22 @@
 """A Prefect server with a login, the gateway before it on uvicorn, and callers with keys."""
 
+import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import httpx
 import pytest
 
 from blocks.access_keys import AccessKeys, Key
 from blocks.audit import Audit
-from deployments.local import LocalPrefect, free_port, server
+from deployments.local import LocalPrefect, server
+
+if TYPE_CHECKING:
+    from deployments.gateway.state import Gateway
 
 LOGIN = "gateway:correct-horse"
 DECLARED = ("graphs", "run-pipeline", "reads-verify")
@@ -118,33 +122,23 @@ def gateway(
             yield RunningGateway(url, keys, audit, guarded_prefect, api)
 
 
-def served(shared: Any) -> Any:
-    """uvicorn in a thread, as a context that gives the URL."""
-    from contextlib import contextmanager
-
+@contextmanager
+def served(shared: "Gateway") -> Iterator[str]:
+    """The gateway in a thread; gives its URL."""
     import uvicorn
 
-    from deployments.gateway.application import application
+    from deployments.gateway.server import configured
 
-    @contextmanager
-    def run() -> Iterator[str]:
-        port = free_port()
-        config = uvicorn.Config(
-            application(shared), port=port, access_log=False, log_level="warning"
-        )
-        uvicorn_server = uvicorn.Server(config)
-        thread = threading.Thread(target=uvicorn_server.run)
-        thread.start()
-        try:
-            while not uvicorn_server.started:
-                assert thread.is_alive()
-                time.sleep(0.02)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            uvicorn_server.should_exit = True
-            thread.join()
-
-    return run()
+    listener = socket.create_server(("127.0.0.1", 0))
+    running = uvicorn.Server(configured(shared))
+    thread = threading.Thread(target=running.run, args=([listener],))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"  # it waits in the listener's queue
+    finally:
+        running.should_exit = True
+        thread.join()
+        listener.close()
 
 
 @pytest.fixture
@@ -154,7 +148,7 @@ def new_caller(gateway: RunningGateway) -> Iterator[Callable[..., Caller]]:
 
     def make(name: str, rates: dict[str, str] | None = None, **options: Any) -> Caller:
         given = {"graphs": "1000/minute"} if rates is None else rates
-        key, shown = gateway.keys.make(name, given, **options)
+        key, shown = gateway.keys.make(f"{name}-{uuid4().hex[:8]}", given, **options)
         headers = {"Authorization": f"Bearer {shown}"}
         clients.append(httpx.Client(base_url=gateway.url, headers=headers, timeout=60))
         return Caller(key, shown, clients[-1])
@@ -165,19 +159,6 @@ def new_caller(gateway: RunningGateway) -> Iterator[Callable[..., Caller]]:
 
 
 @pytest.fixture
-def alice(new_caller: Callable[..., Caller], request: pytest.FixtureRequest) -> Caller:
-    """A caller who may start graphs; her name is the test's."""
-    return new_caller(caller_name(request.node.name))
-
-
-def caller_name(text: str) -> str:
-    """A name that a caller may have, of any text; different ones for different texts."""
-    import hashlib
-
-    return f"c{hashlib.sha256(text.encode()).hexdigest()[:12]}"
-
-
-@pytest.fixture
-def storage_of_tests(tmp_path: Path) -> Path:
-    """A folder for keys and audits of one test."""
-    return tmp_path / "gateway"
+def alice(new_caller: Callable[..., Caller]) -> Caller:
+    """A caller who may start graphs."""
+    return new_caller("alice")
