@@ -2,7 +2,7 @@
 
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -84,7 +84,7 @@ def guarded_prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalP
             yield prefect
 
 
-def declare(api: httpx.Client) -> None:
+def declare(api: httpx.Client, pipelines: Sequence[str] = DECLARED) -> None:
     """Some deployments of the registry, as `prefect deploy` makes them in seconds for each."""
     from prefect.utilities.callables import parameter_schema
 
@@ -92,7 +92,7 @@ def declare(api: httpx.Client) -> None:
 
     pool = {"name": "local", "type": "process", "base_job_template": {}}
     assert api.post("work_pools/", json=pool).status_code in {201, 409}
-    for one in (PIPELINES[name] for name in DECLARED):
+    for one in (PIPELINES[name] for name in pipelines):
         flow = api.post("flows/", json={"name": one.flow.name}).raise_for_status().json()
         content = {
             "name": one.deployments[0].split("/")[1],

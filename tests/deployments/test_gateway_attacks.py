@@ -397,7 +397,11 @@ def test_a_prefect_that_is_away_or_refuses_the_login_is_told_as_such(
     for http in (away, without_login):
         shared = Gateway(PrefectRuns(http), keys, Audit(tmp_path))
         headers = {"Authorization": f"Bearer {shown}"}
-        with http, served(shared) as url, httpx.Client(base_url=url, headers=headers) as client:
+        with (
+            http,
+            served(shared) as url,
+            httpx.Client(base_url=url, headers=headers, timeout=60) as client,
+        ):
             answers = [
                 client.post("/v1/pipelines/graphs/runs", json=graph()),
                 client.get("/v1/runs"),
