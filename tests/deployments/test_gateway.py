@@ -2,14 +2,21 @@
 
 import concurrent.futures
 import json
+import os
+import re
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import httpx
 import pytest
 
+from deployments.local import prefect_command
 from tests.deployments.conftest import TEXTS, Caller, RunningGateway
 
 pytestmark = pytest.mark.engine
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_a_run_is_started_with_the_parameters_and_bears_its_callers_name(
@@ -138,3 +145,33 @@ def test_health_and_readiness_need_no_key(gateway: RunningGateway) -> None:
     assert httpx.get(f"{gateway.url}/health").json() == {"ready": True, "told": []}
     assert httpx.get(f"{gateway.url}/ready").json() == {"ready": True, "told": []}
     assert httpx.get(f"{gateway.url}/openapi.json").json()["info"]["title"] == "Seqloom gateway"
+
+
+def test_the_request_of_the_readme_runs_and_its_result_is_told(
+    gateway: RunningGateway, alice: Caller
+) -> None:
+    """As a worker runs it: in a process of its own, with nothing but the run's id."""
+    (body,) = re.findall(r"-d '(.*)' ", (ROOT / "README.md").read_text())
+    run = alice.started(json=None, content=body, headers={"Content-Type": "application/json"})
+
+    subprocess.run(
+        [*prefect_command(), "flow-run", "execute", run],
+        env=dict(gateway.prefect.environment)
+        | {"SEQLOOM_DATABASE": os.environ["SEQLOOM_DATABASE"]},
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
+
+    assert alice.http.get(f"/v1/runs/{run}").json()["state"] == "COMPLETED"
+    result = alice.http.get(f"/v1/runs/{run}/result").json()
+    assert (result["status"], result["pipeline"]) == ("completed", "graphs")
+    assert result["result"]["failed"] == 0
+
+
+def test_the_table_of_attacks_names_tests_that_there_are() -> None:
+    tests = "".join(path.read_text() for path in (ROOT / "tests").glob("*/test_*.py"))
+    named = re.findall("`(test_[a-z_]+)`", (ROOT / "docs" / "gateway.md").read_text())
+
+    assert len(named) > 20
+    assert [name for name in named if f"def {name}(" not in tests] == []
