@@ -6,7 +6,7 @@ export PREFECT_HOME ?= $(CURDIR)/.seqloom/prefect
 export PREFECT_SERVER_ANALYTICS_ENABLED ?= false
 export DO_NOT_TRACK ?= 1
 
-.PHONY: help setup demo serve deploy check test test-fast doctor clean
+.PHONY: help setup demo serve gateway deploy check test test-fast doctor clean
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
@@ -18,6 +18,9 @@ demo: .venv/ready ## redesign a myoglobin: server, worker, deployment, run, page
 
 serve: .venv/ready ## Prefect server and worker in the foreground
 	@$(PYTHON) -m deployments.serve
+
+gateway: .venv/ready ## runs over HTTP with keys, in front of the running server
+	@.venv/bin/seqloom gateway
 
 deploy: .venv/ready ## register all deployments with the running server
 	@$(PYTHON) -m deployments.deploy

@@ -55,6 +55,13 @@ class Settings(BaseSettings):
         description="Run ledger and prediction store: an SQLite file, or a PostgreSQL server.",
     )
 
+    gateway: str = Field(
+        f"{FOLDER}/gateway",
+        validate_default=True,
+        title="Gateway",
+        description="Local folder of the gateway's keys and of its audit.",
+    )
+
     @model_validator(mode="before")
     @classmethod
     def _database_beside_storage(cls, given: dict[str, object]) -> dict[str, object]:
@@ -68,6 +75,14 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, value: str) -> str:
         return storage_root(value)
+
+    @field_validator("gateway")
+    @classmethod
+    def _local(cls, value: str) -> str:
+        root = storage_root(value)
+        if root.startswith("s3://"):
+            raise ValueError(f"{root!r} is no local folder; expected one")
+        return root
 
     @field_validator("database")
     @classmethod

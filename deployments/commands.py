@@ -8,6 +8,7 @@
     seqloom reads process cfg.toml      FASTQ processing; `seqloom reads --help` for the rest
     seqloom domains status BATCH        how far a batch of proteins is; `domains failed BATCH`
     seqloom graphs run graph.yaml       text and language-model steps; `seqloom graphs --help`
+    seqloom gateway                     runs over HTTP; `seqloom keys --help`, `audit --help`
     seqloom doctor                      what is installed, what is missing, how to mend it
 
 Exit status: 0 done, 1 something failed, 2 wrong input or parameters, 3 done but items failed.
@@ -24,12 +25,13 @@ from cyclopts import App, CycloptsError, Parameter
 from cyclopts.exceptions import UnusedCliTokensError
 
 from blocks.errors import InputError, InputProblems, SeqloomError
+from deployments.access_cli import audit_app, gateway, keys_app
 from deployments.domains_cli import domains_app
 from deployments.graphs_cli import graphs_app
 from deployments.reads_cli import reads_app
 from deployments.runs_cli import runs_app
 from deployments.surroundings import prepare_environment
-from deployments.telling import put, tell
+from deployments.telling import put, table, tell
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -48,6 +50,9 @@ app.command(runs_app)
 app.command(reads_app)
 app.command(domains_app)
 app.command(graphs_app)
+app.command(gateway)
+app.command(keys_app)
+app.command(audit_app)
 
 AsJson = Annotated[
     bool,
@@ -73,7 +78,7 @@ def pipelines(*, as_json: AsJson = False) -> int:
         return 0
     shown = ("name", "owner", "sensitivity", "deployments", "description")
     put(
-        _table(
+        table(
             [
                 {**{n: row[n] for n in shown}, "deployments": ", ".join(row["deployments"])}
                 for row in rows
@@ -105,7 +110,7 @@ def run(pipeline: Name, parameters: ParameterFile, /, *, as_json: AsJson = False
     if as_json:
         put(json.dumps(content, indent=2))
     elif content.get("plan"):
-        put(_table(content["plan"]))
+        put(table(content["plan"]))
     else:
         shown = {name: value for name, value in content.items() if isinstance(value, str | int)}
         put("\n".join(f"{name:<10} {value}" for name, value in shown.items() if value != ""))
@@ -137,12 +142,6 @@ def _announce_server() -> None:
 
     if get_current_settings().api.url is None:
         tell("starting a temporary Prefect server; `make serve` keeps one running ...")
-
-
-def _table(rows: list[dict[str, str]]) -> str:
-    widths = {name: max(len(name), *(len(row[name]) for row in rows)) for name in rows[0]}
-    lines = [{name: name for name in widths}, *rows]
-    return "\n".join("  ".join(line[n].ljust(widths[n]) for n in widths).rstrip() for line in lines)
 
 
 def _json(content: object) -> str:

@@ -1,6 +1,5 @@
 """Whether the Prefect server and its workers answer: one look each."""
 
-import base64
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -10,19 +9,20 @@ import httpx
 from blocks.masking import one_line
 from deployments.local import POOL, serving
 from deployments.looks import Check, fine, told
+from deployments.prefect_http import api_url, client
 
 HTTP_S = 5.0
 
 
 def look_server(failed: Check) -> Check:
     """The Prefect server that `PREFECT_API_URL` names."""
-    url = _api_url()
+    url = api_url()
     if url is None:
         found = "PREFECT_API_URL is not set; runs start a temporary server"
         return replace(failed, found=found, remedy=_server_remedy(), optional=True)
     shown = one_line(url)
     try:
-        with _client(url) as http:
+        with client(url, HTTP_S) as http:
             http.get("health").raise_for_status()
             return fine(failed, f"{shown}, version {http.get('admin/version').json()}")
     except (httpx.HTTPError, ValueError) as error:  # ValueError: somebody else answers there
@@ -31,10 +31,10 @@ def look_server(failed: Check) -> Check:
 
 def look_workers(failed: Check) -> Check:
     """Work pools of the server, and how many of their workers are online."""
-    url = _api_url()
+    url = api_url()
     if url is None:
         return replace(failed, found="no server to ask", remedy=_server_remedy())
-    with _client(url) as http:
+    with client(url, HTTP_S) as http:
         names = [str(pool["name"]) for pool in _post(http, "work_pools/filter")]
         online = {name: _online(http, name) for name in sorted(names)}
     found = ", ".join(f"{name}: {count} online" for name, count in online.items())
@@ -44,25 +44,6 @@ def look_workers(failed: Check) -> Check:
         return replace(failed, found=found)
     create = f"{prefect_text()} work-pool create {POOL} --type process"
     return replace(failed, found=found or "no work pool", remedy=f"{create} && {failed.remedy}")
-
-
-def _api_url() -> str | None:
-    from prefect.settings import get_current_settings
-
-    return get_current_settings().api.url
-
-
-def _client(url: str) -> httpx.Client:
-    """Speaks to a Prefect server, with the login that Prefect itself would use."""
-    from prefect.settings import get_current_settings
-
-    api, headers = get_current_settings().api, {}
-    if api.auth_string is not None:
-        login = base64.b64encode(api.auth_string.get_secret_value().encode()).decode()
-        headers["Authorization"] = f"Basic {login}"
-    elif api.key is not None:
-        headers["Authorization"] = f"Bearer {api.key.get_secret_value()}"
-    return httpx.Client(base_url=url, headers=headers, timeout=HTTP_S, follow_redirects=True)
 
 
 def _post(http: httpx.Client, path: str) -> list[dict[str, object]]:

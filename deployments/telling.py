@@ -6,6 +6,7 @@ left out; a pipe whose reader has had enough ends the output, and is no failure.
 
 import os
 import sys
+from collections.abc import Mapping, Sequence
 from typing import TextIO
 
 from blocks.errors import InputError
@@ -28,6 +29,13 @@ def put(text: str) -> None:
     except OSError:
         _discard(sys.stdout)  # else the interpreter complains once more at its end
         raise
+
+
+def table(rows: Sequence[Mapping[str, str]]) -> str:
+    """Rows under the names of the first one, in columns; there must be one."""
+    lines = [{name: name for name in rows[0]}, *rows]
+    widths = {name: max(len(line[name]) for line in lines) for name in rows[0]}
+    return "\n".join("  ".join(line[n].ljust(widths[n]) for n in widths).rstrip() for line in lines)
 
 
 def settle(*, told: bool) -> bool:

@@ -34,6 +34,8 @@ class Pipeline:
     owner: str = "seqloom"
     sensitivity: Sensitivity = "internal"
     fallback: "Fallback | None" = None
+    earlier_runs: tuple[str, ...] = ()
+    """Parameters that name an earlier run, which may be somebody else's."""
 
     @cached_property
     def flow(self) -> "Flow[..., Any]":
@@ -87,6 +89,7 @@ _ALL = (
         "flows.reads.verify",
         "process the samples of an earlier run again and compare",
         ("reads/verify",),
+        earlier_runs=("run",),
     ),
     Pipeline(
         "reference",
@@ -109,6 +112,7 @@ _ALL = (
         "flows.graphs.graphs",
         "text and language-model steps wired freely",
         ("graphs/text", "graphs/llm", "graphs/abstracts"),
+        earlier_runs=("rerun",),
     ),
     Pipeline(
         "ops",
