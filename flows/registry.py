@@ -111,6 +111,12 @@ _ALL = (
         ("graphs/text", "graphs/llm", "graphs/abstracts"),
     ),
     Pipeline(
+        "arrivals",
+        "flows.arrivals.watch",
+        "start runs for files that arrive in a folder or an S3 prefix, each version once",
+        ("arrivals/watch",),
+    ),
+    Pipeline(
         "run-pipeline",
         "flows.runner.run_pipeline",
         "run one of the others by name, with retries, a time limit and a fallback",
