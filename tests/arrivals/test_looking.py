@@ -1,9 +1,8 @@
 """Looks at folders: each version of a file starts one run, whatever happens to the watcher."""
 
+import multiprocessing
 import os
 import random
-import subprocess
-import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -14,9 +13,7 @@ from blocks.arrivals import Arrivals, arrivals, counts
 from blocks.database import close_connections, engine
 from blocks.errors import InputError, ServiceError
 from tasks.arrivals.templates import filled
-from tests.arrivals.watcher import TEMPLATE, Recorder, handled, look_at
-
-ROOT = Path(__file__).parents[2]
+from tests.arrivals.watcher import TEMPLATE, Recorder, handled, look_at, watch
 
 
 @pytest.fixture
@@ -135,17 +132,24 @@ def test_a_name_that_is_no_text_is_left_alone(inbox, tmp_path):
     assert look.once(params).files == 1
 
 
-def watcher(inbox, runs, *crash):
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.arrivals.watcher", str(inbox), str(runs), *crash], cwd=ROOT
-    )
+def watcher(inbox, runs, crash=""):
+    """A process that watches; a fork, which has imported everything already."""
+    started = multiprocessing.get_context("fork").Process(target=watch, args=(inbox, runs, crash))
+    started.start()
+    return started
 
 
+forking = pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+
+
+@forking
 @pytest.mark.parametrize("crash", ["claimed", "started"])
 def test_a_watcher_that_dies_between_two_steps_loses_and_doubles_nothing(inbox, tmp_path, crash):
     runs = tmp_path / "runs"
     put(inbox, *(f"{number}.fa" for number in range(5)))
-    assert watcher(inbox, runs, crash).wait(60) == 137
+    dying = watcher(inbox, runs, crash)
+    dying.join(60)
+    assert dying.exitcode == 137
     assert len(Arrivals(engine(), f"test: {inbox}").pending()) == 1
 
     look, params = look_at(inbox, Recorder(runs))
@@ -156,6 +160,7 @@ def test_a_watcher_that_dies_between_two_steps_loses_and_doubles_nothing(inbox, 
     assert again.exists() == (crash == "started"), "only a start that was not noted is done again"
 
 
+@forking
 def test_a_thousand_files_in_bursts_while_watchers_are_killed_are_each_handled_once(
     inbox, tmp_path
 ):
@@ -172,13 +177,13 @@ def test_a_thousand_files_in_bursts_while_watchers_are_killed_are_each_handled_o
         time.sleep(draw.uniform(0.1, 0.5))
         if killed < 8 and runs.exists() and any(runs.iterdir()):
             running[killed % 2].kill()
-            running[killed % 2].wait()
+            running[killed % 2].join()
             running[killed % 2] = watcher(inbox, runs)
             killed += 1
     look, params = look_at(inbox, Recorder(runs))
     for one in running:
         one.kill()
-        one.wait()
+        one.join()
     look.once(params)
 
     assert killed >= 4

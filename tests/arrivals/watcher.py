@@ -1,7 +1,5 @@
 """A watcher as a process of its own, which tests kill; runs are started at a local recorder.
 
-    python -m tests.arrivals.watcher FOLDER RECORDER [CRASH]
-
 The recorder is a folder with a file per key, which is what Prefect promises of idempotency keys:
 the first start with a key makes the run, another one gets the same id. CRASH names a moment at
 which the process ends as by `kill -9`: claimed, started.
@@ -9,7 +7,6 @@ which the process ends as by `kill -9`: claimed, started.
 
 import logging
 import os
-import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -71,13 +68,9 @@ def look_at(folder: Path, recorder: Recorder) -> tuple[Look, WatchParams]:
     return look, params
 
 
-def main() -> None:
+def watch(folder: Path, runs: Path, crash: str = "") -> None:
     """Look until killed."""
-    look, params = look_at(Path(sys.argv[1]), Recorder(Path(sys.argv[2]), *sys.argv[3:4]))
+    look, params = look_at(folder, Recorder(runs, crash))
     while True:
         look.once(params)
         time.sleep(0.02)
-
-
-if __name__ == "__main__":
-    main()
