@@ -19,7 +19,7 @@ demo: .venv/ready ## redesign a myoglobin: server, worker, deployment, run, page
 serve: .venv/ready ## Prefect server and worker in the foreground
 	@$(PYTHON) -m deployments.serve
 
-deploy: .venv/ready ## register all deployments with the running server
+deploy: .venv/ready ## register all deployments and automations with the running server
 	@$(PYTHON) -m deployments.deploy
 
 check: .venv/ready ## format, lint, types, import rules

@@ -4,6 +4,9 @@
     seqloom plan design params.yaml     check parameters, print what a run would do
     seqloom run design params.yaml      run a pipeline in this process
     seqloom parameters design p.yaml    the same file for `prefect deployment run --params -`
+    seqloom start design params.yaml    start a run on the work pool, without waiting for it
+    seqloom emit EVENT                  send an event, to which automations react
+    seqloom arrivals                    files that arrived, and the runs that they started
     seqloom runs                        list runs; `runs show RUN`, `runs compare RUN RUN`
     seqloom reads process cfg.toml      FASTQ processing; `seqloom reads --help` for the rest
     seqloom domains status BATCH        how far a batch of proteins is; `domains failed BATCH`
@@ -25,11 +28,12 @@ from cyclopts.exceptions import UnusedCliTokensError
 from cyclopts.validators import Number
 
 from blocks.errors import InputError, InputProblems, SeqloomError
+from deployments.arrivals_cli import arrivals_app, emit
 from deployments.domains_cli import domains_app
 from deployments.graphs_cli import graphs_app
 from deployments.reads_cli import reads_app
 from deployments.surroundings import prepare_environment
-from deployments.telling import put, tell
+from deployments.telling import put, table, tell
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -49,6 +53,8 @@ app.command(runs_app)
 app.command(reads_app)
 app.command(domains_app)
 app.command(graphs_app)
+app.command(arrivals_app)
+app.command(emit)
 
 AsJson = Annotated[
     bool,
@@ -77,7 +83,7 @@ def pipelines(*, as_json: AsJson = False) -> int:
         return 0
     shown = ("name", "owner", "sensitivity", "deployments", "description")
     put(
-        _table(
+        table(
             [
                 {**{n: row[n] for n in shown}, "deployments": ", ".join(row["deployments"])}
                 for row in rows
@@ -109,11 +115,38 @@ def run(pipeline: Name, parameters: ParameterFile, /, *, as_json: AsJson = False
     if as_json:
         put(json.dumps(content, indent=2))
     elif content.get("plan"):
-        put(_table(content["plan"]))
+        put(table(content["plan"]))
     else:
         shown = {name: value for name, value in content.items() if isinstance(value, str | int)}
         put("\n".join(f"{name:<10} {value}" for name, value in shown.items() if value != ""))
     return ITEMS_FAILED if content.get("failed") or content.get("refused") else 0
+
+
+@app.command
+def start(
+    pipeline: Name,
+    parameters: ParameterFile,
+    /,
+    *,
+    deployment: Annotated[str, Parameter(help="of the pipeline; its usual one if not given")] = "",
+    key: Annotated[str, Parameter(help="a second start with it starts nothing")] = "",
+    as_json: AsJson = False,
+) -> int:
+    """Start a run of a deployment on its work pool, without waiting for it."""
+    asked, params = _asked_for(pipeline, parameters)
+    from deployments.emitting import require_server
+    from flows.runner import deployment_of
+    from flows.starting import started
+
+    require_server()
+    name = deployment_of(asked, deployment)
+    content = {"params": params.model_dump(mode="json", exclude_unset=True)}
+    run, called = started(name, content, key=f"cli:{key}" if key else None, tags=["cli"])
+    told = {"run": run, "name": called, "deployment": name}
+    put(
+        _json(told) if as_json else "\n".join(f"{what:<10} {value}" for what, value in told.items())
+    )
+    return 0
 
 
 @app.command(name="parameters")
@@ -185,12 +218,6 @@ def _announce_server() -> None:
 
     if get_current_settings().api.url is None:
         tell("starting a temporary Prefect server; `make serve` keeps one running ...")
-
-
-def _table(rows: list[dict[str, str]]) -> str:
-    widths = {name: max(len(name), *(len(row[name]) for row in rows)) for name in rows[0]}
-    lines = [{name: name for name in widths}, *rows]
-    return "\n".join("  ".join(line[n].ljust(widths[n]) for n in widths).rstrip() for line in lines)
 
 
 def _json(content: object) -> str:

@@ -6,13 +6,13 @@ seqloom domains batches           all batches
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
-from deployments.telling import put
+from deployments.telling import put, table
 
 if TYPE_CHECKING:
     from blocks.batch_items import Batch
@@ -51,7 +51,7 @@ def status(
         return 0
     put(_status_text(now, run))
     if items:
-        put("\nFailed\n" + _table([_failed_row(item) for item in items]))
+        put("\nFailed\n" + table([_failed_row(item) for item in items]))
     return 0
 
 
@@ -67,7 +67,7 @@ def failed(batch: Name = None, /, *, limit: Limit = 1_000, as_json: AsJson = Fal
     if as_json:
         put(json.dumps(items, indent=2))
     else:
-        put(_table([_failed_row(item) for item in items]) if items else "none failed")
+        put(table([_failed_row(item) for item in items]) if items else "none failed")
     return 0
 
 
@@ -89,7 +89,7 @@ def batches(*, as_json: AsJson = False) -> int:
         }
         for one in found
     ]  # fmt: skip
-    put(_table(rows) if rows else "no batch yet")
+    put(table(rows) if rows else "no batch yet")
     return 0
 
 
@@ -149,7 +149,7 @@ def _status_text(now: "BatchStatus", run: Mapping[str, str]) -> str:
         {"stage": name.replace("_", " "), **{state: f"{counts[state]:,}" for state in states}}
         for name, counts in {**now.stages, "proteins": now.items}.items()
     ]
-    return "\n".join([*lines, "", _table(rows)])
+    return "\n".join([*lines, "", table(rows)])
 
 
 def _failed_row(item: Mapping[str, object]) -> dict[str, str]:
@@ -157,10 +157,3 @@ def _failed_row(item: Mapping[str, object]) -> dict[str, str]:
         "protein": str(item["item"]), "stage": str(item["stage"]),
         "attempts": str(item["attempts"]), "error": str(item["error"]),
     }  # fmt: skip
-
-
-def _table(rows: Sequence[Mapping[str, str]]) -> str:
-    names = list(rows[0])
-    widths = {name: max(len(name), *(len(row[name]) for row in rows)) for name in names}
-    lines = [{name: name for name in names}, *rows]
-    return "\n".join("  ".join(line[n].ljust(widths[n]) for n in names).rstrip() for line in lines)

@@ -117,6 +117,12 @@ _ALL = (
         ("arrivals/watch",),
     ),
     Pipeline(
+        "notes",
+        "flows.notes.note",
+        "leave a note about a run that failed among the artifacts of the UI",
+        ("notes/failed",),
+    ),
+    Pipeline(
         "run-pipeline",
         "flows.runner.run_pipeline",
         "run one of the others by name, with retries, a time limit and a fallback",

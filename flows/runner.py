@@ -19,6 +19,7 @@ from pydantic import BaseModel, Field, JsonValue, ValidationError, model_validat
 from blocks.errors import InputError, InputProblems, SeqloomError
 from flows.registry import PIPELINES, Pipeline
 from flows.registry import pipeline as registered
+from flows.starting import started
 from tasks.parameters import Params, Record
 from tasks.plain_values import refuse_hydrated
 from tasks.policies import pipeline, run_logger
@@ -45,15 +46,18 @@ class RunParams(Params):
         description="instead: JSON, for automations that put an event's content here",
         max_length=500_000,
     )
-    where: Literal["here", "deployment"] = Field(
-        "here", title="Where", description="in this run's process, or on the deployment's work pool"
+    where: Literal["here", "deployment", "submitted"] = Field(
+        "here",
+        title="Where",
+        description="in this run's process; on the deployment's work pool; there, without waiting "
+        "for its end (no retries, no fallback)",
     )
     deployment: str = Field("", title="Deployment", description="empty: the pipeline's usual one")
     key: str = Field(
         "",
         title="Key",
-        description="with where: deployment; a second run with it starts nothing, and has the "
-        "outcome of the first",
+        description="with where: deployment or submitted; a second run with it starts nothing, and "
+        "has the outcome of the first",
         max_length=200,
     )
     retries: int = Field(0, ge=0, le=10, title="Retries", description="of a run that failed")
@@ -69,13 +73,16 @@ class RunParams(Params):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        if self.time_limit_s is not None and self.where == "here":
+        if self.time_limit_s is not None and self.where != "deployment":
             raise ValueError(
-                "time_limit_s: with where: here; expected where: deployment, whose runs can end"
+                f"time_limit_s: with where: {self.where}; expected where: deployment, whose runs "
+                "can be ended"
             )
+        if self.retries and self.where == "submitted":
+            raise ValueError("retries: with where: submitted; expected 0, nobody waits for its end")
         if self.key and self.where == "here":
             raise ValueError(
-                "key: with where: here; expected where: deployment, whose runs Prefect knows by key"
+                "key: with where: here; expected deployment or submitted, known to Prefect by key"
             )
         if self.params and self.params_json:
             raise ValueError("both params and params_json given; expected one of them")
@@ -132,6 +139,8 @@ def run_pipeline(params: RunParams) -> RunOutcome:
     asked = registered(params.pipeline)
     deployment = deployment_of(asked, params.deployment)
     checked = checked_params(asked, params.content)
+    if params.where == "submitted":
+        return _submitted(asked, checked, deployment, params.key)
     try:
         return _tried(asked, checked, params, deployment)
     except InputError:
@@ -142,7 +151,8 @@ def run_pipeline(params: RunParams) -> RunOutcome:
         run_logger().warning("%s failed (%s); the fallback takes its place", asked.name, error)
     other = registered(asked.fallback.pipeline)
     changed = checked_params(other, {**params.content, **dict(asked.fallback.changes)})
-    found = _tried(other, changed, params, other.deployments[0])
+    again = params.model_copy(update={"key": f"{params.key}:fallback" if params.key else ""})
+    found = _tried(other, changed, again, other.deployments[0])
     return found.model_copy(update={"degraded": asked.fallback.told})
 
 
@@ -199,6 +209,20 @@ def _tried(asked: Pipeline, checked: BaseModel, params: RunParams, deployment: s
             )
 
 
+def _submitted(asked: Pipeline, checked: BaseModel, deployment: str, key: str) -> RunOutcome:
+    """A run that has been started; how it ends stands in its own record."""
+    flow_run, name = started(
+        deployment, _given(checked), key=f"{key}:{asked.name}" if key else None
+    )
+    run_logger().info("%s: run %s of %s is on its way", asked.name, name, deployment)
+    return RunOutcome(pipeline=asked.name, tries=1, degraded="", flow_run=flow_run, result={})
+
+
+def _given(checked: BaseModel) -> dict[str, JsonValue]:
+    """Parameters of a flow, as its deployment takes them."""
+    return {"params": checked.model_dump(mode="json", exclude_unset=True)}
+
+
 def _here(asked: Pipeline, checked: BaseModel) -> dict[str, JsonValue]:
     """As a sub-flow; stages that are done are answered from the storage."""
     result: Any = asked.flow(checked)
@@ -214,10 +238,9 @@ def _deployed(
     Raises:
         SeqloomError: It did not complete, or not in time; then it is cancelled.
     """
-    given = {"params": checked.model_dump(mode="json", exclude_unset=True)}
     ended: FlowRun = run_deployment(  # type: ignore[assignment]  # sync here
         deployment,
-        parameters=given,
+        parameters=_given(checked),
         timeout=limit,
         poll_interval=POLL_S,
         idempotency_key=key,
