@@ -6,14 +6,14 @@ file and the digest of what was applied: one whose file has not changed is left 
 done to it in the UI; one whose file is gone is removed; those of others are not looked at.
 """
 
-import base64
 import hashlib
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import httpx
 
@@ -21,10 +21,13 @@ from blocks.errors import InputError, InputProblems, Problem, ServiceError
 from deployments.local import LocalPrefect
 from tasks.yaml_text import read_yaml
 
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
+
 FOLDER = Path(__file__).parent / "automations"
 TAG = "seqloom"
+Method = Literal["GET", "POST", "PUT", "DELETE"]
 NEEDED = ("name", "trigger", "actions")
-TIMEOUT_S = 60.0
 PAGE = 200
 """Automations of one answer; the most that Prefect gives."""
 _DEPLOYMENT = re.compile(r"(?<!\{)\{([^{}/]+/[^{}/]+)\}(?!\})")
@@ -55,6 +58,41 @@ class Declared:
         return "on" if self.content.get("enabled", True) else "off"
 
 
+@dataclass(frozen=True, slots=True)
+class _Server:
+    """Prefect's API by way of its own client, which knows the login and is patient."""
+
+    client: "SyncPrefectClient"
+
+    def ask(self, method: Method, path: str, content: object = None) -> Any:  # noqa: ANN401 -- JSON
+        """What the server says.
+
+        Raises:
+            InputError: It does not take what it got; without the request, which may be long.
+            ServiceError: It does not answer, or has trouble of its own.
+        """
+        try:
+            response = self.client.request(method, cast("Any", path), json=content)
+        except httpx.HTTPStatusError as error:
+            response = error.response
+        except (httpx.HTTPError, OSError) as error:
+            raise ServiceError("Prefect server", type(error).__name__) from error
+        if response.is_server_error:
+            raise ServiceError("Prefect server", f"HTTP {response.status_code}")
+        if response.is_error:
+            raise InputError(f"HTTP {response.status_code}, {_told(response)}")
+        return response.json() if response.content else None
+
+    def deployment_id(self, name: str) -> str:
+        """Empty where there is none of that name."""
+        flow, deployment = name.split("/")
+        asked = {
+            "flows": {"name": {"any_": [flow]}}, "deployments": {"name": {"any_": [deployment]}},
+        }  # fmt: skip
+        found = self.ask("POST", "/deployments/filter", asked)
+        return str(found[0]["id"]) if found else ""
+
+
 def apply_automations(prefect: LocalPrefect, folder: Path = FOLDER) -> str:
     """Bring the automations of a folder to the server; a line for each, with what was done.
 
@@ -63,18 +101,23 @@ def apply_automations(prefect: LocalPrefect, folder: Path = FOLDER) -> str:
             changed then. The server refuses one: the others are applied.
         ServiceError: The server does not answer.
     """
-    try:
-        with _client(prefect) as http:
-            declared = _declared(http, folder)
-            told, refused = _applied(http, declared)
-    except httpx.TransportError as error:
-        raise ServiceError("Prefect server", type(error).__name__) from error
+    # Prefect's settings are read when it is imported, which also takes seconds.
+    os.environ.setdefault("PREFECT_HOME", prefect.environment["PREFECT_HOME"])
+    from prefect.client.orchestration import get_client
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    with (
+        temporary_settings(updates={PREFECT_API_URL: prefect.api}),
+        get_client(sync_client=True) as client,
+    ):
+        server = _Server(client)
+        told, refused = _applied(server, _declared(server, folder))
     if refused:
         raise InputProblems(refused)
     return "".join(f"automation {line}\n" for line in told)
 
 
-def _declared(http: httpx.Client, folder: Path) -> list[Declared]:
+def _declared(server: _Server, folder: Path) -> list[Declared]:
     """The files, with the ids of the deployments that they name."""
     problems: list[Problem] = []
     ids: dict[str, str] = {}
@@ -87,12 +130,10 @@ def _declared(http: httpx.Client, folder: Path) -> list[Declared]:
             problems.append(Problem(path.name, told, "an automation in Prefect's schema"))
             continue
         for name in sorted(set(_DEPLOYMENT.findall(json.dumps(content))) - ids.keys()):
-            known = http.get(f"/deployments/name/{name}")
-            if known.status_code == httpx.codes.NOT_FOUND:
+            ids[name] = server.deployment_id(name)
+            if not ids[name]:
                 told = f"deployment {name!r} is not on the server"
                 problems.append(Problem(path.name, told, "one of `prefect deployment ls`"))
-                continue
-            ids[name] = str(_answer(known)["id"])
         found.append((path.stem, content))
     if problems:
         raise InputProblems(problems)
@@ -107,47 +148,47 @@ def _with_ids(value: Any, ids: Mapping[str, str]) -> Any:  # noqa: ANN401 -- JSO
     return [_with_ids(one, ids) for one in value] if isinstance(value, list) else value
 
 
-def _applied(http: httpx.Client, declared: list[Declared]) -> tuple[list[str], list[Problem]]:
+def _applied(server: _Server, declared: list[Declared]) -> tuple[list[str], list[Problem]]:
     """What was done with each, and what the server refused."""
-    there = _ours(http)
+    there = _ours(server)
     told, refused = [], []
     for one in declared:
         same_file = there.pop(f"file:{one.file}", [])
         try:
-            done = _brought(http, one, same_file)
+            done = _brought(server, one, same_file)
         except InputError as error:
             refused.append(Problem(f"{one.file}.yaml", str(error), "what Prefect's schema allows"))
         else:
             told.append(f"{one.file} ({one.state}): {done}")
     for file, gone in sorted(there.items()):
         for old in gone:
-            _answer(http.delete(f"/automations/{old['id']}"))
+            server.ask("DELETE", f"/automations/{old['id']}")
         told.append(f"{file.removeprefix('file:')}: removed, its file is gone")
     return told, refused
 
 
-def _brought(http: httpx.Client, one: Declared, there: list[dict[str, Any]]) -> str:
+def _brought(server: _Server, one: Declared, there: list[dict[str, Any]]) -> str:
     """What was done so that there is one automation with this content."""
     if not there:
-        _answer(http.post("/automations/", json=one.body))
+        server.ask("POST", "/automations/", one.body)
         return "created"
     first, *doubles = there
     for double in doubles:  # of two deployments at once
-        _answer(http.delete(f"/automations/{double['id']}"))
+        server.ask("DELETE", f"/automations/{double['id']}")
     if set(one.tags) <= set(first["tags"]):
         return "unchanged"
-    _answer(http.put(f"/automations/{first['id']}", json=one.body))
+    server.ask("PUT", f"/automations/{first['id']}", one.body)
     return "updated"
 
 
-def _ours(http: httpx.Client) -> dict[str, list[dict[str, Any]]]:
+def _ours(server: _Server) -> dict[str, list[dict[str, Any]]]:
     """Tag of the file -> automations of the server, the oldest first."""
     found: list[dict[str, Any]] = []
     while True:
         asked = {
             "limit": PAGE, "offset": len(found), "automations": {"tags": {"all_": [TAG]}},
         }  # fmt: skip
-        page = _answer(http.post("/automations/filter", json=asked))
+        page = server.ask("POST", "/automations/filter", asked)
         found += page
         if len(page) < PAGE:
             break
@@ -157,30 +198,6 @@ def _ours(http: httpx.Client) -> dict[str, list[dict[str, Any]]]:
             if tag.startswith("file:"):
                 by_file.setdefault(tag, []).append(one)
     return by_file
-
-
-def _client(prefect: LocalPrefect) -> httpx.Client:
-    """With the login that Prefect's own commands take from the environment."""
-    headers = {}
-    if login := prefect.environment.get("PREFECT_API_AUTH_STRING"):
-        headers["Authorization"] = f"Basic {base64.b64encode(login.encode()).decode()}"
-    elif key := prefect.environment.get("PREFECT_API_KEY"):
-        headers["Authorization"] = f"Bearer {key}"
-    return httpx.Client(base_url=prefect.api, headers=headers, timeout=TIMEOUT_S)
-
-
-def _answer(response: httpx.Response) -> Any:  # noqa: ANN401 -- JSON of any shape
-    """What the server says.
-
-    Raises:
-        InputError: It does not take what it got; without the request, which may be long.
-        ServiceError: It has trouble of its own.
-    """
-    if response.is_server_error:
-        raise ServiceError("Prefect server", f"HTTP {response.status_code}")
-    if response.is_error:
-        raise InputError(f"HTTP {response.status_code}, {_told(response)}")
-    return response.json() if response.content else None
 
 
 def _told(response: httpx.Response) -> str:

@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import fsspec
-import httpx
 import pytest
 import yaml
 
@@ -135,7 +135,7 @@ def test_automations_are_kept_as_their_files_say(
     assert ours() == {}
     there = answer_of("GET", f"{deployed.api}/automations/{other['id']}")
     assert there["name"] == "not ours"
-    httpx.delete(f"{deployed.api}/automations/{other['id']}").raise_for_status()
+    answer_of("DELETE", f"{deployed.api}/automations/{other['id']}")
 
 
 def test_wrong_automations_change_nothing(deployed: LocalPrefect, tmp_path: Path) -> None:
@@ -164,13 +164,14 @@ def test_a_schedule_looks_at_a_folder_whose_files_start_runs(
     deployment = answer_of("GET", f"{deployed.api}/deployments/name/arrivals/watch")
     assert deployment["schedules"][0]["active"] is False
     place = f"{deployed.api}/deployments/{deployment['id']}/schedules"
-    every = {"interval": 5, "anchor_date": "2020-01-01T00:00:00Z", "timezone": "UTC"}
+    soon = (datetime.now(UTC) + timedelta(seconds=6)).isoformat()
+    every = {"interval": 60, "anchor_date": soon, "timezone": "UTC"}
     content = {"schedule": every, "active": True, "parameters": {"params": watched}}
     (schedule,) = answer_of("POST", place, [content])
     try:
         until(lambda: new_runs(deployed, "graphs/text", before))
     finally:
-        httpx.delete(f"{place}/{schedule['id']}").raise_for_status()
+        answer_of("DELETE", f"{place}/{schedule['id']}")
 
     done = [run for run in new_runs(deployed, "arrivals/watch", looked) if run["start_time"]]
     assert {ended(deployed, run["id"]) for run in done} == {"COMPLETED"}
@@ -191,9 +192,9 @@ def s3_for_the_worker(deployed: LocalPrefect, s3_server: str) -> Iterator[str]:
     place = f"{deployed.api}/deployments/{deployment['id']}"
     names = [name for name in os.environ if name.startswith("AWS_")]
     variables = {"env": {name: os.environ[name] for name in names}}
-    httpx.patch(place, json={"job_variables": variables}).raise_for_status()
+    answer_of("PATCH", place, {"job_variables": variables})
     yield s3_server
-    httpx.patch(place, json={"job_variables": {}}).raise_for_status()
+    answer_of("PATCH", place, {"job_variables": {}})
 
 
 @pytest.mark.tool
@@ -222,8 +223,8 @@ def idle(deployed: LocalPrefect) -> Iterator[str]:
     made = {"name": "idle", "flow_id": flow, "work_pool_name": "idle"}
     deployment = answer_of("POST", f"{deployed.api}/deployments/", made)
     yield "graphs/idle"
-    httpx.delete(f"{deployed.api}/deployments/{deployment['id']}").raise_for_status()
-    httpx.delete(f"{deployed.api}/work_pools/idle").raise_for_status()
+    answer_of("DELETE", f"{deployed.api}/deployments/{deployment['id']}")
+    answer_of("DELETE", f"{deployed.api}/work_pools/idle")
 
 
 class KilledError(BaseException):
@@ -352,7 +353,7 @@ def test_a_reference_that_was_built_starts_an_annotation(
 
     (run,) = until(lambda: new_runs(deployed, "domains/annotate", before))
     assert run["created_by"]["type"] == "AUTOMATION"
-    httpx.delete(f"{deployed.api}/flow_runs/{run['id']}").raise_for_status()
+    answer_of("DELETE", f"{deployed.api}/flow_runs/{run['id']}")
 
 
 def run_without_worker(prefect: LocalPrefect, deployment: str) -> str:
