@@ -29,10 +29,11 @@ from tests.graphs.small_runs import lines
 
 pytestmark = pytest.mark.engine
 FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+SOURCE = {"input": {"source": "{file}"}, "graph": "deployments/example/graphs/text.yaml"}
 ARRIVED = "seqloom.data.arrived"
 
 
-def until(holds: Callable[[], Any], seconds: float = 300) -> Any:
+def until(holds: Callable[[], Any], seconds: float = 600) -> Any:
     """What holds at last."""
     deadline = time.monotonic() + seconds
     while not (found := holds()):
@@ -201,7 +202,7 @@ def s3_for_the_worker(deployed: LocalPrefect, s3_server: str) -> Iterator[str]:
 def test_an_object_of_s3_starts_a_run_for_each_content(
     deployed: LocalPrefect, watched: dict[str, Any], s3_for_the_worker: str, tmp_path: Path
 ) -> None:
-    place = f"{s3_for_the_worker}/arriving"
+    place = f"{s3_for_the_worker}/arriving-{time.time_ns()}"
     params = ArrivalParams.model_validate({**watched, "place": f"{place}/"})
     before = runs_of(deployed, "graphs/text")
     filesystem, path = fsspec.core.url_to_fs(place)
@@ -379,6 +380,37 @@ def test_the_command_line_starts_a_run_once_for_a_key(
     assert told[0] == told[1]
     assert told[0]["deployment"] == "graphs/text"
     assert ended(deployed, told[0]["run"]) == "COMPLETED"
+
+
+def test_files_together_come_as_a_sheet(given: dict[str, Any], tmp_path: Path) -> None:
+    template = {**given, "input": {"source": "{sheet}"}}
+    params = ArrivalParams.model_validate(
+        {
+            "place": str(tmp_path), "pipeline": "graphs", "params": template,
+            "files": "together", "sheet_column": "file",
+        }
+    )  # fmt: skip
+    look = _look_of(params, str(tmp_path))
+
+    filled: Any = look.fill(["/in/a.fa", "/in/b.fa"])
+
+    sheet = Path(filled["input"]["source"])
+    assert sheet.read_text() == "sample,file\na,/in/a.fa\nb,/in/b.fa\n"
+    assert look.fill(["/in/a.fa", "/in/b.fa"]) == filled
+
+
+def test_a_watch_that_cannot_work_is_refused_before_it_looks(tmp_path: Path) -> None:
+    def asked(**given: Any) -> Any:
+        return ArrivalParams.model_validate({"place": str(tmp_path), **given})
+
+    with pytest.raises(InputProblems, match=r"params.*nonsense"):
+        watch(asked(pipeline="graphs", params={"nonsense": "{file}"}))
+    with pytest.raises(InputError, match="pipeline 'graph': not known"):
+        watch(asked(pipeline="graph", params={"input": "{file}"}))
+    with pytest.raises(InputError, match="deployment 'reads/process': not of graphs"):
+        watch(asked(pipeline="graphs", deployment="reads/process", params=SOURCE))
+    with pytest.raises(InputError, match="no such folder"):
+        watch(asked(pipeline="graphs", params=SOURCE, place=str(tmp_path / "nowhere")))
 
 
 def test_values_that_prefect_would_replace_are_not_sent() -> None:
