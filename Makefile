@@ -22,7 +22,7 @@ serve: .venv/ready ## Prefect server and worker in the foreground
 gateway: .venv/ready ## runs over HTTP with keys, in front of the running server
 	@.venv/bin/seqloom gateway
 
-deploy: .venv/ready ## register all deployments with the running server
+deploy: .venv/ready ## register all deployments and automations with the running server
 	@$(PYTHON) -m deployments.deploy
 
 check: .venv/ready ## format, lint, types, import rules

@@ -1,6 +1,7 @@
 """The database of an installation: an SQLite file, or a PostgreSQL server.
 
-It holds the run ledger, the prediction store, the states of batches and what searches found.
+It holds the run ledger, the prediction store, the states of batches, what searches found, and
+which files arrived.
 `engine()` hands out one engine per URL and process, with the tables at the version of this code.
 All statements go through `reading` and `writing`, which say in one line what is wrong with a
 database, and never show its password.
@@ -32,7 +33,7 @@ from blocks.settings import database_url, settings
 METADATA = sa.MetaData()
 """The tables, which the modules that use them declare."""
 
-SCHEMA = "0003"
+SCHEMA = "0004"
 """The version of the tables that this code knows: the last file in `migrations/versions`."""
 
 VERSION_TABLE = "seqloom_version"  # not Alembic's own name: Prefect may share the server

@@ -5,6 +5,9 @@
     seqloom run design params.yaml      run a pipeline in this process
     seqloom parameters design p.yaml    the same file for `prefect deployment run --params -`
     seqloom runs                        list runs; `runs show RUN`, `failed RUN`, `stats`, `report`
+    seqloom start design params.yaml    start a run on the work pool, without waiting for it
+    seqloom emit EVENT                  send an event, to which automations react
+    seqloom arrivals                    files that arrived, and the runs that they started
     seqloom reads process cfg.toml      FASTQ processing; `seqloom reads --help` for the rest
     seqloom domains status BATCH        how far a batch of proteins is; `domains failed BATCH`
     seqloom graphs run graph.yaml       text and language-model steps; `seqloom graphs --help`
@@ -26,6 +29,7 @@ from cyclopts.exceptions import UnusedCliTokensError
 
 from blocks.errors import InputError, InputProblems, SeqloomError
 from deployments.access_cli import audit_app, gateway, keys_app
+from deployments.arrivals_cli import arrivals_app, emit
 from deployments.domains_cli import domains_app
 from deployments.graphs_cli import graphs_app
 from deployments.reads_cli import reads_app
@@ -53,6 +57,8 @@ app.command(graphs_app)
 app.command(gateway)
 app.command(keys_app)
 app.command(audit_app)
+app.command(arrivals_app)
+app.command(emit)
 
 AsJson = Annotated[
     bool,
@@ -115,6 +121,33 @@ def run(pipeline: Name, parameters: ParameterFile, /, *, as_json: AsJson = False
         shown = {name: value for name, value in content.items() if isinstance(value, str | int)}
         put("\n".join(f"{name:<10} {value}" for name, value in shown.items() if value != ""))
     return ITEMS_FAILED if content.get("failed") or content.get("refused") else 0
+
+
+@app.command
+def start(
+    pipeline: Name,
+    parameters: ParameterFile,
+    /,
+    *,
+    deployment: Annotated[str, Parameter(help="of the pipeline; its usual one if not given")] = "",
+    key: Annotated[str, Parameter(help="a second start with it starts nothing")] = "",
+    as_json: AsJson = False,
+) -> int:
+    """Start a run of a deployment on its work pool, without waiting for it."""
+    asked, params = _asked_for(pipeline, parameters)
+    from deployments.emitting import require_server
+    from flows.runner import deployment_of
+    from flows.starting import started
+
+    require_server()
+    name = deployment_of(asked, deployment)
+    content = {"params": params.model_dump(mode="json", exclude_unset=True)}
+    run, called = started(name, content, key=f"cli:{key}" if key else None, tags=["cli"])
+    told = {"run": run, "name": called, "deployment": name}
+    put(
+        _json(told) if as_json else "\n".join(f"{what:<10} {value}" for what, value in told.items())
+    )
+    return 0
 
 
 @app.command(name="parameters")

@@ -1,15 +1,16 @@
-"""`make deploy`: register every deployment of `prefect.yaml` with the running server."""
+"""`make deploy`: bring deployments and automations to the running server."""
 
 import os
 import sys
 from pathlib import Path
 
 from blocks.errors import SeqloomError
+from deployments.automating import apply_automations
 from deployments.local import LocalPrefect, deploy_all, environment, register_blocks, serving
 
 
 def main() -> int:
-    """Register with the server of `PREFECT_API_URL`, else with that of `make serve`."""
+    """Bring them to the server of `PREFECT_API_URL`, else with that of `make serve`."""
     folder = Path(".seqloom").absolute()
     address = os.environ.get("PREFECT_API_URL", "").removesuffix("/api")
     prefect = (
@@ -20,6 +21,7 @@ def main() -> int:
         return 2
     try:
         sys.stdout.write(deploy_all(prefect) + register_blocks(prefect))
+        sys.stdout.write(apply_automations(prefect))
     except SeqloomError as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -11,15 +11,18 @@ MAX_BYTES = 10_000_000
 """Larger files are no parameters; sequences have files of their own."""
 
 
-def read_parameters(path: Path) -> dict[str, Any]:
+def read_parameters(path: Path, *, whole: bool = False) -> dict[str, Any]:
     """What stands in a file, or on standard input for `-`; the content of `params` if that is all.
+
+    Args:
+        whole: `params` is a name like any other.
 
     Raises:
         InputError: It is not there, not text, not YAML, names something twice, or holds no names.
     """
     name = "standard input" if str(path) == "-" else str(path)
     content = read_yaml(_text(path, name), name)
-    if isinstance(content, dict) and set(content) == {"params"}:
+    if isinstance(content, dict) and set(content) == {"params"} and not whole:
         content = content["params"]  # as in a deployment
     if not isinstance(content, dict) or not content:
         what = {dict: "nothing in it", type(None): "nothing in it", list: "a list"}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 
+from deployments.automating import apply_automations
 from deployments.local import (
     POLL_S,
     announced,
@@ -38,6 +39,7 @@ def main() -> int:
         with server(folder, _port()) as prefect, worker(prefect) as process, announced(prefect):
             deploy_all(prefect)
             register_blocks(prefect)
+            apply_automations(prefect)
             sys.stdout.write(
                 f"UI        {prefect.url}\n"
                 f"commands  export PREFECT_API_URL={prefect.api}\n"

@@ -127,6 +127,18 @@ _ALL = (
         ("ops/note",),
     ),
     Pipeline(
+        "arrivals",
+        "flows.arrivals.watch",
+        "start runs for files that arrive in a folder or an S3 prefix, each version once",
+        ("arrivals/watch",),
+    ),
+    Pipeline(
+        "notes",
+        "flows.notes.note",
+        "leave a note about a run that failed among the artifacts of the UI",
+        ("notes/failed",),
+    ),
+    Pipeline(
         "run-pipeline",
         "flows.runner.run_pipeline",
         "run one of the others by name, with retries, a time limit and a fallback",

@@ -8,6 +8,7 @@ import time
 from typing import Any, Literal, Self
 from uuid import UUID
 
+import orjson
 from prefect import runtime
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun
@@ -18,7 +19,9 @@ from pydantic import BaseModel, Field, JsonValue, ValidationError, model_validat
 from blocks.errors import InputError, InputProblems, SeqloomError
 from flows.registry import PIPELINES, Pipeline
 from flows.registry import pipeline as registered
+from flows.starting import started
 from tasks.parameters import Params, Record
+from tasks.plain_values import refuse_hydrated
 from tasks.policies import pipeline, run_logger
 from tasks.wording import problems
 
@@ -35,12 +38,28 @@ class RunParams(Params):
         json_schema_extra={"enum": list(PIPELINES)},
     )
     params: dict[str, JsonValue] = Field(
-        title="Parameters", description="as the pipeline's own form takes them"
+        {}, title="Parameters", description="as the pipeline's own form takes them"
     )
-    where: Literal["here", "deployment"] = Field(
-        "here", title="Where", description="in this run's process, or on the deployment's work pool"
+    params_json: str = Field(
+        "",
+        title="Parameters as text",
+        description="instead: JSON, for automations that put an event's content here",
+        max_length=500_000,
+    )
+    where: Literal["here", "deployment", "submitted"] = Field(
+        "here",
+        title="Where",
+        description="in this run's process; on the deployment's work pool; there, without waiting "
+        "for its end (no retries, no fallback)",
     )
     deployment: str = Field("", title="Deployment", description="empty: the pipeline's usual one")
+    key: str = Field(
+        "",
+        title="Key",
+        description="with where: deployment or submitted; a second run with it starts nothing, and "
+        "has the outcome of the first",
+        max_length=200,
+    )
     retries: int = Field(0, ge=0, le=10, title="Retries", description="of a run that failed")
     retry_delay_s: float = Field(
         30, ge=0, le=86_400, title="Delay", description="before the first one, then doubled [s]"
@@ -54,11 +73,38 @@ class RunParams(Params):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        if self.time_limit_s is not None and self.where == "here":
+        if self.time_limit_s is not None and self.where != "deployment":
             raise ValueError(
-                "time_limit_s: with where: here; expected where: deployment, whose runs can end"
+                f"time_limit_s: with where: {self.where}; expected where: deployment, whose runs "
+                "can be ended"
             )
+        if self.retries and self.where == "submitted":
+            raise ValueError("retries: with where: submitted; expected 0, nobody waits for its end")
+        if self.key and self.where == "here":
+            raise ValueError(
+                "key: with where: here; expected deployment or submitted, known to Prefect by key"
+            )
+        if self.params and self.params_json:
+            raise ValueError("both params and params_json given; expected one of them")
         return self
+
+    @property
+    def content(self) -> dict[str, JsonValue]:
+        """The parameters, however they were given.
+
+        Raises:
+            InputError: The text is not JSON, names nothing, or asks Prefect to replace something.
+        """
+        given: object = self.params
+        if self.params_json:
+            try:
+                given = orjson.loads(self.params_json)
+            except ValueError as error:
+                raise InputError(f"params_json: not JSON ({error}); expected an object") from None
+        if not isinstance(given, dict):
+            raise InputError("params_json: no object; expected names and values")
+        refuse_hydrated(given, "params")
+        return given
 
 
 class RunOutcome(Record):
@@ -91,8 +137,10 @@ def run_pipeline(params: RunParams) -> RunOutcome:
         SeqloomError: All tries failed, and the fallback if there is one.
     """
     asked = registered(params.pipeline)
-    deployment = _deployment(asked, params.deployment)
-    checked = checked_params(asked, params.params)
+    deployment = deployment_of(asked, params.deployment)
+    checked = checked_params(asked, params.content)
+    if params.where == "submitted":
+        return _submitted(asked, checked, deployment, params.key)
     try:
         return _tried(asked, checked, params, deployment)
     except InputError:
@@ -102,12 +150,18 @@ def run_pipeline(params: RunParams) -> RunOutcome:
             raise
         run_logger().warning("%s failed (%s); the fallback takes its place", asked.name, error)
     other = registered(asked.fallback.pipeline)
-    changed = checked_params(other, {**params.params, **dict(asked.fallback.changes)})
-    found = _tried(other, changed, params, other.deployments[0])
+    changed = checked_params(other, {**params.content, **dict(asked.fallback.changes)})
+    again = params.model_copy(update={"key": f"{params.key}:fallback" if params.key else ""})
+    found = _tried(other, changed, again, other.deployments[0])
     return found.model_copy(update={"degraded": asked.fallback.told})
 
 
-def _deployment(asked: Pipeline, name: str) -> str:
+def deployment_of(asked: Pipeline, name: str) -> str:
+    """The deployment of that name, empty for the usual one.
+
+    Raises:
+        InputError: It is none of that pipeline.
+    """
     if name and name not in asked.deployments:
         raise InputError(
             f"deployment {name!r}: not of {asked.name}; expected one of"
@@ -139,7 +193,8 @@ def _tried(asked: Pipeline, checked: BaseModel, params: RunParams, deployment: s
             if params.where == "here":
                 flow_run, result = "", _here(asked, checked)
             else:
-                flow_run, result = _deployed(asked, checked, deployment, params.time_limit_s)
+                key = f"{params.key}:{asked.name}:{tries}" if params.key else None
+                flow_run, result = _deployed(asked, checked, deployment, params.time_limit_s, key)
         except InputError:
             raise
         except Exception as error:
@@ -154,6 +209,20 @@ def _tried(asked: Pipeline, checked: BaseModel, params: RunParams, deployment: s
             )
 
 
+def _submitted(asked: Pipeline, checked: BaseModel, deployment: str, key: str) -> RunOutcome:
+    """A run that has been started; how it ends stands in its own record."""
+    flow_run, name = started(
+        deployment, _given(checked), key=f"{key}:{asked.name}" if key else None
+    )
+    run_logger().info("%s: run %s of %s is on its way", asked.name, name, deployment)
+    return RunOutcome(pipeline=asked.name, tries=1, degraded="", flow_run=flow_run, result={})
+
+
+def _given(checked: BaseModel) -> dict[str, JsonValue]:
+    """Parameters of a flow, as its deployment takes them."""
+    return {"params": checked.model_dump(mode="json", exclude_unset=True)}
+
+
 def _here(asked: Pipeline, checked: BaseModel) -> dict[str, JsonValue]:
     """As a sub-flow; stages that are done are answered from the storage."""
     result: Any = asked.flow(checked)
@@ -162,16 +231,19 @@ def _here(asked: Pipeline, checked: BaseModel) -> dict[str, JsonValue]:
 
 
 def _deployed(
-    asked: Pipeline, checked: BaseModel, deployment: str, limit: float | None
+    asked: Pipeline, checked: BaseModel, deployment: str, limit: float | None, key: str | None
 ) -> tuple[str, dict[str, JsonValue]]:
     """Id and result of a run of a deployment.
 
     Raises:
         SeqloomError: It did not complete, or not in time; then it is cancelled.
     """
-    given = {"params": checked.model_dump(mode="json", exclude_unset=True)}
     ended: FlowRun = run_deployment(  # type: ignore[assignment]  # sync here
-        deployment, parameters=given, timeout=limit, poll_interval=POLL_S
+        deployment,
+        parameters=_given(checked),
+        timeout=limit,
+        poll_interval=POLL_S,
+        idempotency_key=key,
     )
     if ended.state is None or not ended.state.is_final():
         _cancel(ended.id)

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +14,7 @@ from prefect import Task
 from blocks.batch_items import find_batch
 from blocks.database import engine
 from blocks.errors import InputError, InputProblems, Problem
+from blocks.file_versions import files_in, is_young
 from blocks.settings import settings
 from blocks.storage import FileRef, filesystem_of, iter_table, open_uri, refer
 from tasks.domains.initialise import Source, read_sheet
@@ -113,15 +113,10 @@ def files_of(given: ProteinInput) -> Files:
     filesystem, path = filesystem_of(place)
     if not filesystem.isdir(path):
         return Files((refer(place),), ("",))
-    settled: list[str] = []
-    waiting: list[str] = []
-    for entry in sorted(filesystem.ls(path, detail=True), key=lambda one: str(one["name"])):
-        if entry["type"] == "file" and _is_sequences(str(entry["name"])):
-            (waiting if _is_young(entry, given.settle_s) else settled).append(str(entry["name"]))
-    found = tuple(
-        refer(filesystem.unstrip_protocol(name) if "://" in place else name) for name in settled
-    )
-    return Files(found, ("",) * len(found), tuple(waiting), is_folder=True)
+    files = [one for one in files_in(place) if _is_sequences(one.uri)]
+    young = {one.uri for one in files if is_young(one, given.settle_s)}
+    found = tuple(refer(one.uri) for one in files if one.uri not in young)
+    return Files(found, ("",) * len(found), tuple(sorted(young)), is_folder=True)
 
 
 def _referred(sources: tuple[Source, ...]) -> Files:
@@ -139,17 +134,7 @@ def _referred(sources: tuple[Source, ...]) -> Files:
 def _is_sequences(name: str) -> bool:
     last = name.rsplit("/", 1)[-1].lower().removesuffix(".gz")
     known = tuple(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
-    return not last.startswith(".") and last.endswith(known)
-
-
-def _is_young(entry: dict[str, Any], settle_s: float) -> bool:
-    """Whether a file may still be written to; the change of its state counts, too."""
-    moments = [entry.get("mtime"), entry.get("created"), entry.get("LastModified")]
-    changed = max(
-        (one.timestamp() if isinstance(one, datetime) else float(one) for one in moments if one),
-        default=0.0,
-    )
-    return abs(time.time() - changed) < settle_s
+    return last.endswith(known)
 
 
 def read_input(run: Prepared) -> Read:

@@ -26,6 +26,10 @@ COMMANDS: tuple[list[str], ...] = (
     ["domains", "status"],
     ["graphs"],
     ["graphs", "run"],
+    ["arrivals"],
+    ["arrivals", "retry"],
+    ["emit"],
+    ["start"],
     ["doctor"],
 )
 LOADED = "import sys; from deployments.cli import main; main({}); print('prefect' in sys.modules)"

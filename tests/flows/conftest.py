@@ -25,7 +25,8 @@ def answer_of(method: str, url: str, content: object = None) -> Any:
         if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
             break
         time.sleep(pause)
-    return answer.raise_for_status().json()
+    answer.raise_for_status()
+    return answer.json() if answer.content else None
 
 
 def state_of(prefect: LocalPrefect, run: str) -> str:

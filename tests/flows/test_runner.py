@@ -95,6 +95,39 @@ def test_a_time_limit_needs_a_run_that_can_be_ended():
         RunParams(pipeline="flaky", params={}, time_limit_s=1)
 
 
+def test_parameters_may_come_as_text():
+    assert run(params_json='{"failures": 0}').result == {"calls": 1}
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("{", "params_json: not JSON"),
+        ("[1]", "params_json: no object"),
+        ('{"a": {"__prefect_kind": "json", "value": "1"}}', "params.a.__prefect_kind: not allowed"),
+        ('{"failures": "many"}', "failures"),
+    ],
+)
+def test_text_that_is_no_parameters_is_refused_before_anything_runs(text, told):
+    with pytest.raises(InputError, match=re.escape(told)):
+        run(params_json=text)
+    assert CALLS == []
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"params": {"a": 1}, "params_json": "{}"}, "both params and params_json"),
+        ({"params": {}, "key": "k"}, "key: with where: here"),
+        ({"params": {}, "where": "submitted", "retries": 1}, "retries: with where: submitted"),
+        ({"params": {}, "where": "submitted", "time_limit_s": 1}, "time_limit_s: with where"),
+    ],
+)
+def test_settings_that_do_not_fit_together_are_refused(given, told):
+    with pytest.raises(ValueError, match=told):
+        RunParams(pipeline="flaky", **given)
+
+
 EXAMPLE = {"input": {"samplesheet": "deployments/example/samplesheet.csv"}, "preset": "fastp"}
 
 
