@@ -19,7 +19,7 @@ from tasks.graphs.chunks import Stream
 from tasks.graphs.compiled import INPUT, Graph, compiled
 from tasks.graphs.declared import MOST_BYTES, read_declaration
 from tasks.graphs.functions import FUNCTIONS
-from tasks.graphs.inputs import Source, opened, placed
+from tasks.graphs.inputs import Source, opened
 from tasks.graphs.model import Declaration, GraphParams
 from tasks.graphs.model_choice import require_runners, with_models
 from tasks.graphs.models import NoModels
@@ -27,6 +27,7 @@ from tasks.graphs.outcome_lines import masked
 from tasks.graphs.records import looked_up
 from tasks.graphs.step import Cache, StepContext
 from tasks.graphs.under_way import Limits
+from tasks.item_input import placed
 
 
 @dataclass(frozen=True, slots=True)
