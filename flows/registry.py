@@ -111,6 +111,12 @@ _ALL = (
         ("graphs/text", "graphs/llm", "graphs/abstracts"),
     ),
     Pipeline(
+        "agents",
+        "flows.agents.review",
+        "review notes and tables of results: a cited summary in which every number is checked",
+        ("agents/review",),
+    ),
+    Pipeline(
         "run-pipeline",
         "flows.runner.run_pipeline",
         "run one of the others by name, with retries, a time limit and a fallback",

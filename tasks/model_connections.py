@@ -1,12 +1,12 @@
 """The language models that a run names, by name."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from blocks.llm_calls import ModelConnection
 from blocks.llm_connection import ENVIRONMENT, environment_connection
 
 
-def named_connections(names: Sequence[str]) -> Mapping[str, ModelConnection]:
+def named_connections(names: Sequence[str]) -> dict[str, ModelConnection]:
     """The connections of these names, and those that they fall back on.
 
     Raises:

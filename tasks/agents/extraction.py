@@ -37,12 +37,17 @@ class Text:
 
 
 def texts_of(table: TableData) -> Iterator[Text]:
-    """All texts of a table, row by row; lists of texts one by one."""
+    """All texts of a table, row by row; those of a list one by one, as `field[0]`."""
     for number, row in enumerate(table.rows, start=1):
         for field, cell in row.items():
-            for text in cell if isinstance(cell, list) else [cell]:
+            texts = (
+                {f"{field}[{n}]": text for n, text in enumerate(cell)}
+                if (isinstance(cell, list))
+                else {field: cell}
+            )
+            for name, text in texts.items():
                 if isinstance(text, str) and text.strip():
-                    yield Text(table.name, number, table.label(number), field, text)
+                    yield Text(table.name, number, table.label(number), name, text)
 
 
 def entities(texts: Sequence[Text], kinds: Sequence[Kind], own: Sequence[str] = ()) -> list[Row]:
@@ -59,6 +64,23 @@ def entity_row(text: Text, found: Found) -> Row:
     """A mention as a row of the table of entities."""
     place = (text.table, text.row, text.id, text.field, found.start, found.end)
     return dict(zip(ENTITY_COLUMNS, (*place, found.kind, found.text, found.by), strict=True))
+
+
+def together(found: Sequence[Row], more: Sequence[Row], tables: Sequence[str]) -> list[Row]:
+    """Mentions in the order of the records; of `more` only those that overlap nothing."""
+    taken: dict[tuple[Any, ...], list[tuple[int, int]]] = {}
+    for row in found:
+        place = (row["table"], row["row"], row["field"])
+        taken.setdefault(place, []).append((row["start"], row["end"]))
+    kept = list(found)
+    for row in more:
+        spans = taken.setdefault((row["table"], row["row"], row["field"]), [])
+        if not any(row["start"] < end and begin < row["end"] for begin, end in spans):
+            spans.append((row["start"], row["end"]))
+            kept.append(row)
+    order = {name: number for number, name in enumerate(tables)}
+    kept.sort(key=lambda row: (order[row["table"]], row["row"], row["field"], row["start"]))
+    return kept
 
 
 def claimed(texts: Sequence[Text], kinds: Sequence[Kind]) -> int:

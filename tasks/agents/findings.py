@@ -5,6 +5,7 @@ checked afterwards, as it is for a model's.
 """
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -249,7 +250,8 @@ def _texts(made: Tables, tables: Tables) -> Iterator[Sentence]:
     telling = made.get("telling")
     for number, row in enumerate(telling.rows if telling is not None else (), start=1):
         at = Place(table="telling", row=number, columns=("text",))
-        source = Place(table=str(row["table"]), row=int(row["row"]), columns=(str(row["field"]),))
+        field = re.sub(r"\[\d+\]$", "", str(row["field"]))
+        source = Place(table=str(row["table"]), row=int(row["row"]), columns=(field,))
         name = str(row["id"]) or f"row {row['row']}"
         quoted = CITATION.sub(lambda match: f" ({match[1]})", str(row["text"])).rstrip(".")
         text = f"{row['table']}, {name}, says: “{quoted}”."

@@ -1,13 +1,10 @@
 """What the stages of a review hand to each other, and what a run returns."""
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from blocks.storage import FileRef, Table
 from tasks.items import StageResult
 from tasks.parameters import Record
-
-AGENTS = ("read", "extract", "transform", "analyse", "validate", "synthesise", "performance")
-"""In the order of the page; extract, transform, analyse and validate work side by side."""
 
 
 class SourceRef(Record):
@@ -64,6 +61,7 @@ class Processed(StageResult):
     """What one processor found out, as tables by their names."""
 
     tables: dict[str, Table] = Field({})
+    """Those that have no rows are not there."""
     lines: dict[str, FileRef] = Field({})
     """Records that it wrote, as JSON lines, by table."""
     confidence: float = 0.0
@@ -77,6 +75,27 @@ class Processed(StageResult):
         """What was found out."""
         tables = sorted((name, one.digest) for name, one in self.tables.items())
         return [tables, sorted((name, one.digest) for name, one in self.lines.items())]
+
+
+class Summarised(StageResult):
+    """The summary, as JSON of `tasks.agents.checking.Summary`."""
+
+    summary: FileRef
+    confidence: float = 0.0
+    degraded: str = ""
+    model: str = ""
+
+    def identity(self) -> list[object]:
+        """What it says."""
+        return [self.summary.digest]
+
+
+class Performance(Record):
+    """How long this run and its stages took, and earlier ones."""
+
+    stages: tuple[dict[str, JsonValue], ...] = ()
+    history: tuple[dict[str, JsonValue], ...] = ()
+    runs: dict[str, JsonValue] = Field({})
 
 
 class ReviewResult(Record):
