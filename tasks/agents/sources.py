@@ -27,8 +27,8 @@ from tasks.item_reading import Item, file_items, kind_of
 from tasks.results import MANIFEST
 
 MADE = (
-    "entities", "structure", "texts", "telling", "changes", "columns", "anomalies", "violations",
-    "quality",
+    "entities", "structure", "text_figures", "telling", "changes", "column_figures", "anomalies",
+    "violations", "quality",
 )  # fmt: skip
 """Tables that the processors make; no source is called so."""
 RUN_TABLES: Mapping[str, tuple[TableFile, ...]] = {

@@ -114,7 +114,8 @@ def test_a_column_that_is_not_all_of_one_kind_stays(texts):
 @pytest.mark.parametrize(
     ("text", "value", "unit"),
     [("5 mg", 0.005, "g"), ("52 °C", 325.15, "K"), ("3 kDa", 3000, "Da"),
-     ("1e-3 M", 0.001, "mol/L"), ("12 %", 0.12, "share"), ("2.5 h", 9000, "s"), ("1 ng/µL", 0.001, "g/L")],
+     ("1e-3 M", 0.001, "mol/L"), ("12 %", 0.12, "share"), ("2.5 h", 9000, "s"),
+     ("1 ng/µL", 0.001, "g/L")],
 )  # fmt: skip
 def test_quantities(text, value, unit):
     found = quantity(text)

@@ -52,9 +52,8 @@ def test_a_review_leaves_a_whole_folder_whose_summary_holds(table):
     assert checked.missing == ()
     facts = pd.read_parquet(folder / "facts.parquet")
     assert set(facts["agent"]) == {"extract", "analyse", "validate"}
-    assert len(pd.read_csv(folder / "citations.tsv", sep="\t")) == done.text.count("\n", 0) - (
-        done.text.index("## Sources") and done.text[: done.text.index("## Sources")].count("\n") + 2
-    )
+    sources = done.text.split("## Sources")[1].strip().splitlines()
+    assert len(pd.read_csv(folder / "citations.tsv", sep="\t")) == len(sources)
 
 
 def test_a_summary_that_was_changed_no_longer_holds(table):
@@ -88,7 +87,7 @@ def test_the_same_review_says_the_same(table):
 def test_generated_records_of_every_kind_are_reviewed(data):
     done = reviewed(generated={"data": data, "complexity": "complex", "count": 30})
     assert (done.result.records, done.result.dropped) == (30, 0)
-    assert done.result.numbers > 10
+    assert done.result.numbers > 5
 
 
 def test_a_folder_of_texts_and_texts_of_the_parameters(tmp_path):
@@ -133,7 +132,8 @@ def test_texts_of_others_do_nothing_on_the_page():
 def test_what_is_wrong_is_told_with_its_place(tmp_path, monkeypatch, given, told):
     monkeypatch.setenv("SEQLOOM_DATA", str(tmp_path))
     for name, text in {
-        "t.csv": "id,score\na,1\n", "t.xlsx": "x", "empty.csv": "id\n", "bad.jsonl": '{"a": 1}\n[\n',
+        "t.csv": "id,score\na,1\n", "t.xlsx": "x", "empty.csv": "id\n",
+        "bad.jsonl": '{"a": 1}\n[\n',
     }.items():  # fmt: skip
         (tmp_path / name).write_text(text)
     with pytest.raises(InputError, match=told):
