@@ -12,6 +12,7 @@
     seqloom domains status BATCH        how far a batch of proteins is; `domains failed BATCH`
     seqloom graphs run graph.yaml       text and language-model steps; `seqloom graphs --help`
     seqloom gateway                     runs over HTTP; `seqloom keys --help`, `audit --help`
+    seqloom agents check latest         look the numbers of a summary up in its tables again
     seqloom doctor                      what is installed, what is missing, how to mend it
 
 Exit status: 0 done, 1 something failed, 2 wrong input or parameters, 3 done but items failed.
@@ -30,6 +31,7 @@ from cyclopts.exceptions import UnusedCliTokensError
 from blocks.errors import InputError, InputProblems, SeqloomError
 from deployments.access_cli import audit_app, gateway, keys_app
 from deployments.arrivals_cli import arrivals_app, emit
+from deployments.agents_cli import agents_app
 from deployments.domains_cli import domains_app
 from deployments.graphs_cli import graphs_app
 from deployments.reads_cli import reads_app
@@ -59,6 +61,7 @@ app.command(keys_app)
 app.command(audit_app)
 app.command(arrivals_app)
 app.command(emit)
+app.command(agents_app)
 
 AsJson = Annotated[
     bool,

@@ -139,6 +139,12 @@ _ALL = (
         ("notes/failed",),
     ),
     Pipeline(
+        "agents",
+        "flows.agents.review",
+        "review notes and tables of results: a cited summary in which every number is checked",
+        ("agents/review",),
+    ),
+    Pipeline(
         "run-pipeline",
         "flows.runner.run_pipeline",
         "run one of the others by name, with retries, a time limit and a fallback",
