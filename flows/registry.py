@@ -154,6 +154,12 @@ _ALL = (
         ("graphs/text", "graphs/llm", "graphs/abstracts"),
     ),
     Pipeline(
+        "workflows",
+        "flows.workflows.workflows",
+        "pipelines one after the other and side by side, as YAML declares them",
+        ("workflows/campaign",),
+    ),
+    Pipeline(
         "run-pipeline",
         "flows.runner.run_pipeline",
         "run one of the others by name, with retries, a time limit and a fallback",

@@ -59,9 +59,7 @@ def enrichment(params: VariantsParams) -> VariantsResult:
     job = job_of(params)
     announce_table("variants-plan", "What this run does", _plan_frame(job))
     require_writable(settings().results)
-    score = stages.score.with_options(
-        task_run_name="score variants", refresh_cache=params.refresh
-    )
+    score = stages.score.with_options(task_run_name="score variants", refresh_cache=params.refresh)
     found = score(job)
     deliver = stages.deliver_variants.with_options(task_run_name="write results")
     result = deliver(params, job, found, started)

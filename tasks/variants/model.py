@@ -103,6 +103,8 @@ class PositionsResult(Record):
 
     folder: str
     page: str
+    gains: int
+    """How many positions gain."""
     gain: tuple[int, ...]
     """Where a substitution is better than the wild type."""
     sensitive: tuple[int, ...]

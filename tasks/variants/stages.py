@@ -176,6 +176,7 @@ def deliver_positions(
         result = PositionsResult(
             folder=uri,
             page=f"{uri}/{PAGE}",
+            gains=len(_of_kind(table, GAIN)),
             gain=_of_kind(table, GAIN),
             sensitive=_of_kind(table, SENSITIVE),
             domains=domains,
