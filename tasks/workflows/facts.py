@@ -72,6 +72,10 @@ class Facts:
             return f"{folder}/{self.tables[head][rest[1]]}" if folder else None
         return _within(result, rest)
 
+    def of(self, steps: Sequence[str]) -> dict[str, Content]:
+        """Results of those of the steps that are done."""
+        return {name: self.results[name] for name in steps if name in self.results}
+
     def _holds(self, name: str) -> bool:
         condition = Condition(self.declaration.conditions[name])
         known: dict[str, JsonValue] = {**self.declaration.inputs, **self.about}

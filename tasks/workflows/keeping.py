@@ -1,8 +1,8 @@
 """Finished steps, kept so that a workflow which is run again takes them over.
 
-A step is the same if it runs the same pipeline of the same code with the same parameters, and if
-the files that the earlier run read still are what they were, and its folder is still there. A step
-that was undone is not finished.
+A step is the same if it runs the same pipeline of the same code with the same parameters, after
+steps with the same results, if the files that the earlier run read still are what they were, and
+if its folder is still there. A step that was undone is not finished.
 """
 
 import hashlib
@@ -22,9 +22,20 @@ PACKAGES = ("blocks", "tasks", "flows")
 UNDONE: JsonValue = {"undone": True}
 
 
-def step_key(pipeline: str, params: Mapping[str, JsonValue]) -> str:
-    """Name of a finished step: code, pipeline and parameters."""
-    content = json.dumps([pipeline, params], sort_keys=True)
+def step_key(
+    pipeline: str,
+    params: Mapping[str, JsonValue],
+    above: Mapping[str, Mapping[str, JsonValue]],
+) -> str:
+    """Name of a finished step.
+
+    Args:
+        pipeline: That it runs.
+        params: With what references stood for.
+        above: Results of the steps that it needs: a name such as that of a reference may stay while
+            what it stands for has changed.
+    """
+    content = json.dumps([pipeline, params, above], sort_keys=True)
     return hashlib.sha256(f"workflow step\0{code_digest()}\0{content}".encode()).hexdigest()
 
 

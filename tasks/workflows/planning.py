@@ -122,7 +122,7 @@ def _todo(
         return "skip: what it needs is skipped"
     except InputError as error:
         return f"fail: {error}"
-    outcome = None if refresh else finished(step_key(step.pipeline, params))
+    outcome = None if refresh else finished(step_key(step.pipeline, params, facts.of(needs)))
     if outcome is None:
         return TO_RUN
     facts.results[step.name] = outcome.result

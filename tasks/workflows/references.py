@@ -26,6 +26,8 @@ Path = tuple[str | int, ...]
 _WHOLE = re.compile(r"(\$?)\$\{([^{}]*)\}")
 _NAMES = re.compile(r"[A-Za-z_][\w-]*(\.[\w-]+)+")
 _TEXT = re.compile(r"'([^']*)'")
+_BAR = re.compile(r"\|(?=(?:[^']*'[^']*')*[^']*$)")
+"""Not within quotes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ def parse(text: str) -> Reference:
         InputError: It is none.
     """
     choices: list[Named | str] = []
-    for part in map(str.strip, text.split("|")):
+    for part in map(str.strip, _BAR.split(text)):
         if literal := _TEXT.fullmatch(part):
             choices.append(literal[1])
         elif _NAMES.fullmatch(part):

@@ -11,19 +11,25 @@ from typing import Protocol
 from pydantic import JsonValue
 
 from blocks.errors import InputError
-from tasks.workflows.facts import Facts, when_told
+from tasks.workflows.facts import Content, Facts, when_told
 from tasks.workflows.model import Call, Step
 from tasks.workflows.references import UnknownError, resolved
 from tasks.workflows.step_end import StepEnd
 
 Parameters = dict[str, JsonValue]
+Results = dict[str, Content]
 
 
 class Surroundings(Protocol):
     """What a run does to the world."""
 
-    def begin(self, step: Step, params: Parameters, ended: Callable[[StepEnd], None]) -> None:
-        """Start a step; `ended` is called once, from any thread, however it ends."""
+    def begin(
+        self, step: Step, params: Parameters, above: Results, ended: Callable[[StepEnd], None]
+    ) -> None:
+        """Start a step; `ended` is called once, from any thread, however it ends.
+
+        `above` has the results of the steps that it needs.
+        """
 
     def show(self, end: StepEnd) -> None:
         """Show a step that was not started."""
@@ -65,7 +71,7 @@ def run_steps(needs: Mapping[str, tuple[str, ...]], facts: Facts, around: Surrou
                     _take(begun, steps[name], facts, run)
                     break  # others may wait for it: look again from the beginning
                 under_way.add(name)
-                around.begin(steps[name], begun, ends.put)
+                around.begin(steps[name], begun, facts.of(needs[name]), ends.put)
         else:
             if not under_way:
                 break

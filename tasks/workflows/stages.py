@@ -22,7 +22,7 @@ from tasks.policies import run_logger, shown
 from tasks.recording import execution_id
 from tasks.workflows.keeping import finished, forget, keep, step_key
 from tasks.workflows.model import Call, Step
-from tasks.workflows.running import Parameters
+from tasks.workflows.running import Parameters, Results
 from tasks.workflows.step_end import Outcome, StepEnd
 
 Runner = Callable[[Call, Parameters], Outcome]
@@ -56,13 +56,15 @@ class OnPrefect:
         self.errors: dict[str, Exception] = {}
         """What failed steps raised."""
 
-    def begin(self, step: Step, params: Parameters, ended: Callable[[StepEnd], None]) -> None:
+    def begin(
+        self, step: Step, params: Parameters, above: Results, ended: Callable[[StepEnd], None]
+    ) -> None:
         """Start a step."""
 
         def work() -> StepEnd:
             end = StepEnd(name=step.name, pipeline=step.pipeline, state="failed", params=params)
             try:
-                end = self._done(step, params)
+                end = self._done(step, params, above)
             except Exception as error:  # noqa: BLE001 -- a step that fails may not end the others
                 self.errors[step.name] = error
                 end = end.model_copy(update={"reason": one_line(error)})
@@ -78,7 +80,7 @@ class OnPrefect:
 
     def undo(self, call: Call, params: Parameters, step: StepEnd) -> StepEnd:
         """Run a compensation to its end; the step counts as unfinished, whatever comes of it."""
-        forget(step_key(step.pipeline, step.params))
+        forget(step.key)
         end = StepEnd(name=call.name, pipeline=call.pipeline, state="failed", params=params)
         run_logger().warning("%s is undone by %s", step.name, call.name)
         started = time.perf_counter()
@@ -107,9 +109,9 @@ class OnPrefect:
         """Wait until all tasks show how they ended."""
         wait(self._futures)
 
-    def _done(self, step: Step, params: Parameters) -> StepEnd:
+    def _done(self, step: Step, params: Parameters, above: Results) -> StepEnd:
         """How a step ended that did not fail."""
-        key, started = step_key(step.pipeline, params), time.perf_counter()
+        key, started = step_key(step.pipeline, params, above), time.perf_counter()
         found = None if self._refresh else finished(key)
         outcome = found or self._runner(step, params)
         if found is None:
@@ -124,6 +126,7 @@ class OnPrefect:
             params=params,
             outcome=outcome,
             seconds=seconds,
+            key=key,
         )
 
     def _submit(self, name: str, work: Callable[[], StepEnd]) -> None:

@@ -39,6 +39,8 @@ class StepEnd(Record):
     """With what its references stood for."""
     outcome: Outcome | None = None
     seconds: float = 0.0
+    key: str = ""
+    """Under which its result is kept."""
 
     @property
     def good(self) -> bool:
