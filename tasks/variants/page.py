@@ -77,7 +77,9 @@ def _cloud(known: pd.DataFrame) -> Markup:
         if name != WILD_TYPE
     ]
     names = ("log10 of reads before selection", "score [log2 per round]")
-    return scatter(before, known["score"], names=names, front=named, what="variants")
+    return scatter(
+        before, known["score"], names=names, front=named, front_name="best", what="variants"
+    )
 
 
 def _map(effects: pd.DataFrame, region: Region) -> Markup:

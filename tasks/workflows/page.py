@@ -9,6 +9,7 @@ import orjson
 import pandas as pd
 from markupsafe import Markup
 
+from tasks.dag import reduced
 from tasks.report.flow_chart import ChartNode, flow_chart
 from tasks.report.graph_drawing import Box, drawn
 from tasks.report.number_text import duration
@@ -54,7 +55,7 @@ def diagram(
     steps = {one.name: one for one in declaration.steps}
     nodes = [
         ChartNode(name, steps[name].pipeline, above, when_told(steps[name].when), steps[name].undo)
-        for name, above in needs.items()
+        for name, above in reduced(needs).items()
     ]
     told = {
         name: f"{SHOWN[end.state]} {end.pipeline}, {end.seconds:.1f} s"
@@ -113,7 +114,7 @@ def _overview(run: WorkflowPage) -> Markup:
         "took": duration(run.seconds),
     }
     boxes = {name: _box(place, run.ended.steps[name]) for place, name in enumerate(run.needs)}
-    parts = [key_numbers(numbers), drawn(run.needs, boxes, CAPTION)]
+    parts = [key_numbers(numbers), drawn(reduced(run.needs), boxes, CAPTION)]
     if run.declaration.description:
         parts.insert(0, Markup("<p>{}</p>").format(run.declaration.description))
     if run.ended.error is not None:
