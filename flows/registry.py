@@ -123,6 +123,7 @@ _ALL = (
             ("variants", "variants.tsv"),
             ("effects", "effects.tsv"),
             ("counts", "counts.tsv"),
+            ("samples", "samples.tsv"),
             ("best", "best.fasta"),
             ("parent", "parent.fasta"),
         ),
@@ -152,6 +153,13 @@ _ALL = (
         "flows.graphs.graphs",
         "text and language-model steps wired freely",
         ("graphs/text", "graphs/llm", "graphs/abstracts"),
+    ),
+    Pipeline(
+        "agents",
+        "flows.agents.review",
+        "review notes and tables of results: a cited summary in which every number is checked",
+        ("agents/review",),
+        tables=(("summary", "summary.md"), ("facts", "facts.tsv")),
     ),
     Pipeline(
         "workflows",

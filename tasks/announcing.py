@@ -14,6 +14,12 @@ def announce_text(key: str, title: str, text: str) -> None:
         create_markdown_artifact(f"```\n{text}\n```", key=key, description=title)
 
 
+def announce_markdown(key: str, title: str, text: str) -> None:
+    """Show Markdown."""
+    if FlowRunContext.get() is not None:
+        create_markdown_artifact(text, key=key, description=title)
+
+
 def announce_mermaid(key: str, title: str, diagram: str) -> None:
     """Show a diagram in Mermaid's language."""
     if FlowRunContext.get() is not None:

@@ -7,7 +7,6 @@ from pydantic import (
     ConfigDict,
     Field,
     GetJsonSchemaHandler,
-    JsonValue,
     ModelWrapValidatorHandler,
     model_validator,
 )
@@ -15,38 +14,12 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from tasks.graphs.node import MOST_ITEMS, AnyNode, NodeName
+from tasks.item_input import ItemInput
 from tasks.parameters import Params, one_form
 
-Format = Literal["auto", "jsonl", "csv", "tsv", "parquet", "folder"]
 
-
-class GraphInput(Params):
-    """The items: a file, a folder of texts, or a list."""
-
-    source: str = Field(
-        "",
-        title="File or folder",
-        description="path or URI (s3://…) of JSONL, CSV, TSV or Parquet, or a folder of texts",
-    )
-    texts: tuple[str, ...] = Field(
-        (), title="Texts", description="instead of a file; at most 10,000", max_length=10_000
-    )
-    items: tuple[dict[str, JsonValue], ...] = Field(
-        (), title="Items", description="instead of a file; JSON objects", max_length=10_000
-    )
-    format: Format = Field("auto", title="Format", description="auto: told by the name")
-    pattern: str = Field("*.txt", title="Pattern", description="which files of a folder")
-
-    @model_validator(mode="after")
-    def _one_of_them(self) -> Self:
-        if sum(map(bool, (self.source, self.texts, self.items))) > 1:
-            raise ValueError("more than one of source, texts and items; expected one of them")
-        return self
-
-    @property
-    def given(self) -> bool:
-        """Whether there is any input."""
-        return bool(self.source or self.texts or self.items)
+class GraphInput(ItemInput):
+    """The items that go through the graph."""
 
 
 class Subgraph(Params):

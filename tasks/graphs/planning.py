@@ -10,7 +10,6 @@ import pandas as pd
 from blocks.kept_answers import Forgetful, KeptAnswers
 from blocks.llm_budget import ModelLimits
 from blocks.llm_calls import ModelConnection
-from blocks.llm_connection import ENVIRONMENT, environment_connection
 from blocks.llm_models import LanguageModels
 from blocks.storage import open_uri
 from tasks.dag import plan_text
@@ -19,7 +18,7 @@ from tasks.graphs.chunks import Stream
 from tasks.graphs.compiled import INPUT, Graph, compiled
 from tasks.graphs.declared import MOST_BYTES, read_declaration
 from tasks.graphs.functions import FUNCTIONS
-from tasks.graphs.inputs import Source, opened, placed
+from tasks.graphs.inputs import Source, opened
 from tasks.graphs.model import Declaration, GraphParams
 from tasks.graphs.model_choice import require_runners, with_models
 from tasks.graphs.models import NoModels
@@ -27,6 +26,8 @@ from tasks.graphs.outcome_lines import masked
 from tasks.graphs.records import looked_up
 from tasks.graphs.step import Cache, StepContext
 from tasks.graphs.under_way import Limits
+from tasks.item_input import placed
+from tasks.model_connections import named_connections
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,14 +124,7 @@ def connections_of(graph: Graph) -> dict[str, ModelConnection]:
         InputError: There is no such block, or it cannot be used.
     """
     names = sorted({name for name in graph.connections().values() if name})
-    if not names:
-        return {}
-    own = environment_connection() if names == [ENVIRONMENT] else None
-    if own is not None and not own.fallbacks:
-        return {ENVIRONMENT: own}  # asks no server
-    from blocks.llm import connections_of as saved
-
-    return saved(names)
+    return named_connections(names)
 
 
 @contextmanager

@@ -26,9 +26,9 @@ from tasks.graphs.inputs import Source
 from tasks.graphs.model import Declaration, GraphInput, GraphParams
 from tasks.graphs.outcome_lines import holds, item_line, written
 from tasks.graphs.planning import Prepared, checked
-from tasks.graphs.reading import Survey
 from tasks.graphs.records import INPUTS, ChunkRecord, FrameReader
 from tasks.graphs.step import Outcome, Value
+from tasks.item_reading import Survey
 
 
 @dataclass(frozen=True, slots=True)

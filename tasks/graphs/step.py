@@ -19,10 +19,11 @@ from typing import Any, Generic, Protocol, TypeAlias, TypeVar, cast
 from pydantic import JsonValue
 
 from blocks.errors import SeqloomError
+from tasks import item_reading
 from tasks.graphs.models import Models, NoModels
 from tasks.parameters import Params
 
-Item: TypeAlias = dict[str, Any]
+Item: TypeAlias = item_reading.Item
 """A JSON object: names and JSON values."""
 Fields: TypeAlias = Mapping[str, Any]
 """Fields of an item and their types, as annotations (`str`, `list[float]`)."""

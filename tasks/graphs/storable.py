@@ -5,9 +5,8 @@ import math
 import orjson
 
 from tasks.graphs.step import Failed, Outcome, Several, Value
+from tasks.nesting import DEEPEST, inner_values, nested_deeper
 
-DEEPEST = 100
-"""Levels of an item; what joins put around it has room within the 254 of the writer."""
 _OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
 
 
@@ -39,22 +38,8 @@ def json_fault(value: object) -> str:
     return "NaN or an infinite number" if b"null" in content and _no_number(value) else ""
 
 
-def nested_deeper(value: object, levels: int = DEEPEST) -> bool:
-    """Whether lists and objects stand in each other more than so many levels deep."""
-    inner = _inner(value)
-    if inner is None:
-        return False
-    return levels == 0 or any(nested_deeper(one, levels - 1) for one in inner)
-
-
 def _no_number(value: object) -> bool:
-    inner = _inner(value)
+    inner = inner_values(value)
     if inner is None:
         return isinstance(value, float) and not math.isfinite(value)
     return any(map(_no_number, inner))
-
-
-def _inner(value: object) -> list[object] | None:
-    if isinstance(value, dict):
-        return list(value.values())
-    return list(value) if isinstance(value, list | tuple) else None

@@ -128,6 +128,9 @@ def test_the_campaign_finds_what_was_planted_and_designs_what_is_better():
     assert found.better >= 0.9 * len(found.designs) > 10
     positions = (Path(result.folders["positions"]) / "positions.tsv").read_text()
     assert "x.1.1.1" in positions
+    review = json.loads((Path(result.folders["summary"]) / "RUN.json").read_text())
+    assert (review["tables"], review["degraded"], review["dropped"]) == (4, False, 0)
+    assert review["numbers"] > 20
     for page in result.pages.values():
         assert Path(page).is_file()
     again = workflows(params)

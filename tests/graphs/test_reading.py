@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from blocks.errors import InputError
-from tasks.graphs.reading import file_items, kind_of, surveyed, text_item
+from tasks.item_reading import file_items, kind_of, surveyed, text_item
 
 
 def items(content, name):

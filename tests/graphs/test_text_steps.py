@@ -12,10 +12,10 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from tasks.graphs.builder import graph, node
 from tasks.graphs.registry import STEPS
 from tasks.graphs.step import Failed, Several, Skipped, StepContext, Value
-from tasks.graphs.text.patterns import Found, without_overlaps
-from tasks.graphs.text.textrank import ranks
 from tasks.graphs.text.vectors import hashed, tfidf
-from tasks.graphs.text.words import STOP_WORDS, sentence_spans, telling_words, words
+from tasks.text.patterns import Found, without_overlaps
+from tasks.text.textrank import ranks
+from tasks.text.words import STOP_WORDS, sentence_spans, telling_words, words
 
 
 def outcomes(name, items, **settings):

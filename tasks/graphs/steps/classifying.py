@@ -209,7 +209,7 @@ CLASSIFY = step(
     connection=lambda params: params.connection,
     modules=(
         "tasks.graphs.text.vectors",
-        "tasks.graphs.text.words",
+        "tasks.text.words",
         "tasks.graphs.steps.asking",
         "tasks.graphs.steps.embedding",
         "tasks.graphs.steps.texts",

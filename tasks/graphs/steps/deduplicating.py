@@ -70,7 +70,7 @@ DEDUPE = step(
     ),
     modules=(
         "tasks.graphs.text.shingles",
-        "tasks.graphs.text.words",
+        "tasks.text.words",
         "tasks.graphs.steps.texts",
     ),
     in_order=True,

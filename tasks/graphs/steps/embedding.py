@@ -59,7 +59,7 @@ def _listed(vector: Vector) -> list[float]:
     connection=lambda params: params.connection,
     modules=(
         "tasks.graphs.text.vectors",
-        "tasks.graphs.text.words",
+        "tasks.text.words",
         "tasks.graphs.steps.texts",
     ),
     summary="Add the vector of a text: of an embedding model, or offline of its hashed words.",
@@ -104,7 +104,7 @@ def _weights_written(params: TfidfParams) -> Fields:
     writes=_weights_written,
     modules=(
         "tasks.graphs.text.vectors",
-        "tasks.graphs.text.words",
+        "tasks.text.words",
         "tasks.graphs.steps.texts",
     ),
     sees_all=True,

@@ -11,9 +11,9 @@ from blocks.llm_shapes import Shape
 from tasks.graphs.step import Failed, Item, Outcome, StepContext, Value, step
 from tasks.graphs.steps.asking import asked, keeps
 from tasks.graphs.steps.texts import CONNECTION, TextParams, over_texts, reads_text
-from tasks.graphs.text import patterns
-from tasks.graphs.text.patterns import Found, Kind
 from tasks.parameters import Params
+from tasks.text import patterns
+from tasks.text.patterns import Found, Kind
 
 _SYSTEM = (
     "You find what a text names. Give each mention exactly as the text writes it, with its kind. "
@@ -190,7 +190,7 @@ EXTRACT = step(
     writes=lambda params: {params.into: list[dict[str, Any]]},
     connection=lambda params: params.connection,
     modules=(
-        "tasks.graphs.text.patterns",
+        "tasks.text.patterns",
         "tasks.graphs.steps.texts",
         "tasks.graphs.steps.asking",
     ),

@@ -55,7 +55,7 @@ def _reads(params: RerankParams) -> Fields:
     modules=(
         "tasks.graphs.text.bm25",
         "tasks.graphs.text.vectors",
-        "tasks.graphs.text.words",
+        "tasks.text.words",
         "tasks.graphs.steps.embedding",
         "tasks.graphs.steps.texts",
     ),

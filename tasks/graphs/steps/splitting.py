@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from tasks.graphs.step import Fields, Item, Outcome, Several, Skipped, item_step
 from tasks.graphs.steps.texts import TextParams, reads_text, text_of
-from tasks.graphs.text.words import (
+from tasks.text.words import (
     STOP_WORDS,
     Span,
     paragraph_spans,
@@ -17,7 +17,7 @@ from tasks.graphs.text.words import (
     word_spans,
 )
 
-_MODULES = ("tasks.graphs.text.words", "tasks.graphs.steps.texts")
+_MODULES = ("tasks.text.words", "tasks.graphs.steps.texts")
 
 
 class TokeniseParams(TextParams):

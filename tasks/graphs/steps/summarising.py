@@ -10,8 +10,8 @@ from blocks.llm_calls import Answer, Prompt
 from tasks.graphs.step import Failed, Fields, Item, Outcome, StepContext, Value, step
 from tasks.graphs.steps.asking import asked, keeps
 from tasks.graphs.steps.texts import CONNECTION, TextParams, over_texts, reads_text
-from tasks.graphs.text.textrank import summary
-from tasks.graphs.text.words import sentence_spans
+from tasks.text.textrank import summary
+from tasks.text.words import sentence_spans
 
 Method = Literal["auto", "textrank", "lead", "model"]
 _SYSTEM = (
@@ -110,8 +110,8 @@ SUMMARISE = step(
     writes=_writes,
     connection=lambda params: params.connection if params.way == "model" else "",
     modules=(
-        "tasks.graphs.text.textrank",
-        "tasks.graphs.text.words",
+        "tasks.text.textrank",
+        "tasks.text.words",
         "tasks.graphs.steps.asking",
         "tasks.graphs.steps.texts",
     ),

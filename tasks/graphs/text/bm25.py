@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from math import log
 
-from tasks.graphs.text.words import telling_words
+from tasks.text.words import telling_words
 
 SATURATION, LENGTH = 1.2, 0.75
 """k1 and b: how soon a word's further mentions stop to count, how much a long text is held back."""

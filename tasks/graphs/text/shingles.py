@@ -13,7 +13,7 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.graphs.text.words import words
+from tasks.text.words import words
 
 BANDS, ROWS = 32, 4
 """Two texts of which 60 % is shared meet in a band with a chance of 98.8 %; of 80 %, always."""

@@ -17,7 +17,7 @@ from math import log
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.graphs.text.words import telling_words
+from tasks.text.words import telling_words
 
 DIMENSIONS = 512
 GRAM = 4

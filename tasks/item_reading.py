@@ -16,16 +16,17 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import IO, Any, Literal
+from typing import IO, Any, Literal, TypeAlias
 
 import orjson
 import pyarrow.parquet as pq
 from pydantic import JsonValue
 
 from blocks.errors import InputError
-from tasks.graphs.step import Item
-from tasks.graphs.storable import DEEPEST, nested_deeper
+from tasks.nesting import DEEPEST, nested_deeper
 
+Item: TypeAlias = dict[str, Any]
+"""A JSON object: names and JSON values."""
 Kind = Literal["jsonl", "csv", "tsv", "parquet"]
 Opened = Callable[[], IO[bytes]]
 """Opens the file anew."""

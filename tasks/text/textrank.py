@@ -9,7 +9,7 @@ from collections import Counter
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.graphs.text.words import Span, sentence_spans, telling_words
+from tasks.text.words import Span, sentence_spans, telling_words
 
 DAMPING = 0.85
 ROUNDS = 100
