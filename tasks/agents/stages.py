@@ -7,6 +7,7 @@ model that was away is asked again by the next run.
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from prefect import Task
 from prefect.context import FlowRunContext
