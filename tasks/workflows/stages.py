@@ -16,7 +16,7 @@ from prefect.futures import PrefectFuture, wait
 from prefect.states import Completed, Failed
 
 from blocks import ledger
-from blocks.errors import SeqloomError
+from blocks.errors import InputError, SeqloomError
 from blocks.masking import one_line
 from tasks.policies import run_logger, shown
 from tasks.recording import execution_id
@@ -145,10 +145,6 @@ def _measure(step: str, seconds: float, outcome: Outcome, *, cached: bool) -> No
 
 def failure(end: StepEnd, errors: dict[str, Exception]) -> SeqloomError:
     """What a run raises that a step has ended."""
-    error = errors.get(end.name)
     text = f"step {end.name!r}: {end.reason}"
-    kind = type(error) if isinstance(error, SeqloomError) else SeqloomError
-    try:
-        return kind(text)
-    except TypeError:  # an error with fields of its own
-        return SeqloomError(text)
+    wrong_input = isinstance(errors.get(end.name), InputError)
+    return InputError(text) if wrong_input else SeqloomError(text)
