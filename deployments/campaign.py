@@ -54,8 +54,11 @@ def recovered(folders: Mapping[str, str]) -> Recovered:
     effects = pd.read_csv(library / "truth_effects.tsv", sep="\t").set_index("substitution")
     variants = pd.read_csv(Path(folders["variants"]) / "variants.tsv", sep="\t")
     columns = ["rank", "variant", "score", "error"]
-    ranked = variants.loc[variants["rank"] > 0, columns].sort_values("rank")
-    ranking = ranked.merge(truth[["variant", "fitness", "planted"]], "left", on="variant")
+    ranking = (
+        variants[columns]
+        .sort_values("rank")
+        .merge(truth[["variant", "fitness", "planted"]], "left", on="variant")
+    )
     planted = int(truth["planted"].sum())
     designs = pd.read_csv(Path(folders["design"]) / "designs.csv")
     true = [effects["effect"].reindex(names.split("/")).sum() for names in

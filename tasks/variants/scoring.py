@@ -90,6 +90,8 @@ def scored(
             replicates), replicates (with a score), count_first, count_last (reads of all
             replicates), reason ("" or why there is no score), rank (1 is the best; 0: no score)
 
+        Those without a score stand at the end.
+
     Raises:
         InputError: The wild type, which all are compared with, has too few reads in a sample.
     """

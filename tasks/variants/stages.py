@@ -2,7 +2,8 @@
 
 results/variants/<run>/             enrichment
     report.html                     open this
-    variants.tsv effects.tsv        a row per variant, per single substitution
+    variants.tsv effects.tsv        a row per variant with a score, per single substitution
+    unscored.tsv                    the others, and why
     counts.tsv samples.tsv          reads of each variant in each sample; reads by reason
     best.fasta parent.fasta         the parent and the best variants; the parent
     positions.tsv | library …       of the other two flows
@@ -110,7 +111,11 @@ def deliver_variants(
     run = current_run(started)
     versions = versions_now()
     with run_folder(settings().results, FOLDER, run.id) as (folder, uri):
-        folder.csv("variants.tsv", variants, separator="\t")
+        folder.csv("variants.tsv", known.drop(columns="reason"), separator="\t")
+        few = variants.loc[
+            variants["rank"] == 0, ["variant", "count_first", "count_last", "reason"]
+        ]
+        folder.csv("unscored.tsv", few, separator="\t")
         folder.csv("effects.tsv", effects, separator="\t")
         folder.csv("counts.tsv", read_table(found.by_sample), separator="\t")
         folder.csv("samples.tsv", totals, separator="\t")
