@@ -1,6 +1,7 @@
 """Order, conditions, skipped branches, failures and compensations; nothing is really run."""
 
 from collections.abc import Callable
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -22,8 +23,6 @@ class Pretending:
         self.begun: list[str] = []
         self.shown: list[str] = []
         self.params: dict[str, Any] = {}
-        self.open = 0
-        self.most_open = 0
 
     def _end(self, call: Call, params: dict[str, Any]) -> StepEnd:
         self.params[call.name] = params
@@ -176,3 +175,36 @@ def test_a_condition_that_cannot_be_compared_fails_its_step():
     assert ended.error.name == "a"
     assert "condition 'odd'" in ended.error.reason
     assert around.begun == []
+
+
+class Threaded(Pretending):
+    """Ends a step only when others that it names have begun, each in a thread of its own."""
+
+    def __init__(self, ends_after: dict[str, str]) -> None:
+        super().__init__()
+        self.started = {name: Event() for name in (*ends_after, *ends_after.values())}
+        self.ends_after = ends_after
+        self.in_time: dict[str, bool] = {}
+
+    def begin(
+        self, step: Step, params: dict[str, Any], above: Any, ended: Callable[[StepEnd], None]
+    ) -> None:
+        self.started[step.name].set()
+
+        def work() -> None:
+            other = self.ends_after.get(step.name)
+            if other:
+                self.in_time[step.name] = self.started[other].wait(30)
+            ended(self._end(step, params))
+
+        Thread(target=work, daemon=True).start()
+
+
+def test_independent_steps_run_side_by_side_and_nothing_waits_for_a_level():
+    around = Threaded({"slow": "after", "quick": "slow"})
+    ended = run(
+        around, {"name": "slow"}, {"name": "quick"}, {"name": "after", "needs": ["quick"]}
+    )  # fmt: skip
+    assert around.in_time == {"slow": True, "quick": True}
+    assert list(ended.steps)[-1] in {"slow", "after"}
+    assert set(states(ended).values()) == {"done"}
