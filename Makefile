@@ -6,7 +6,7 @@ export PREFECT_HOME ?= $(CURDIR)/.seqloom/prefect
 export PREFECT_SERVER_ANALYTICS_ENABLED ?= false
 export DO_NOT_TRACK ?= 1
 
-.PHONY: help setup demo serve gateway deploy check test test-fast doctor clean
+.PHONY: help setup demo campaign serve gateway deploy check test test-fast doctor clean
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
@@ -15,6 +15,9 @@ setup: .venv/ready ## everything that the commands need, inside this folder: a f
 
 demo: .venv/ready ## redesign a myoglobin: server, worker, deployment, run, page
 	@$(PYTHON) -m deployments.demo
+
+campaign: .venv/ready ## a simulated variant library, from reads to the next round, beside its truth
+	@$(PYTHON) -m deployments.campaign
 
 serve: .venv/ready ## Prefect server and worker in the foreground
 	@$(PYTHON) -m deployments.serve

@@ -50,7 +50,7 @@ def build(params: ReferenceParams) -> ReferenceResult:
         )
     made = stages.built_parts(jobs, refresh=params.refresh)
     folder = stages.assemble.with_options(task_run_name="assemble")(jobs, params)
-    result = stages.result_of(folder, params, made)
+    result = stages.result_of(folder, params, jobs, made)
     run_logger().info("%s: %d domains, %s", result.folder, result.domains, result.fingerprint)
     return result
 

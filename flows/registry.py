@@ -36,6 +36,8 @@ class Pipeline:
     fallback: "Fallback | None" = None
     earlier_runs: tuple[str, ...] = ()
     """Parameters that name an earlier run, which may be somebody else's."""
+    tables: tuple[tuple[str, str], ...] = ()
+    """Files in the folder of a run that others go on with, by the name that workflows give them."""
 
     @cached_property
     def flow(self) -> "Flow[..., Any]":
@@ -47,6 +49,11 @@ class Pipeline:
     def parameters(self) -> "type[BaseModel]":
         """The model that its one parameter, `params`, has to fit."""
         return cast("type[BaseModel]", get_type_hints(self.flow.fn)["params"])
+
+    @cached_property
+    def result(self) -> "type[BaseModel]":
+        """The record that a run returns."""
+        return cast("type[BaseModel]", get_type_hints(self.flow.fn)["return"])
 
     def plan(self, params: "BaseModel") -> "tuple[str, pd.DataFrame]":
         """What a run would do, as text and table; nothing is run.
@@ -77,12 +84,14 @@ _ALL = (
         "flows.design.design",
         "make protein variants, predict their properties, filter, cluster, rank",
         ("design/quickstart", "design/nightly"),
+        tables=(("designs", "designs.csv"), ("sequences", "designs.fasta")),
     ),
     Pipeline(
         "reads",
         "flows.reads.process",
         "process the reads of samples: trim, filter, tag, demultiplex, count",
         ("reads/process",),
+        tables=(("samples", "samples.csv"),),
     ),
     Pipeline(
         "reads-verify",
@@ -105,6 +114,41 @@ _ALL = (
         ("domains/annotate", "domains/inbox"),
         fallback=Fallback(
             "domains", (("mode", "BLAST_ONLY"),), "domains that only HHsearch could have found"
+        ),
+        tables=(("domains", "domains.tsv"), ("proteins", "proteins.tsv")),
+    ),
+    Pipeline(
+        "variants",
+        "flows.variants.enrichment",
+        "score the variants of a library by their enrichment over rounds of selection",
+        ("variants/enrichment",),
+        tables=(
+            ("variants", "variants.tsv"),
+            ("effects", "effects.tsv"),
+            ("counts", "counts.tsv"),
+            ("samples", "samples.tsv"),
+            ("best", "best.fasta"),
+            ("parent", "parent.fasta"),
+        ),
+    ),
+    Pipeline(
+        "variants-positions",
+        "flows.variants.positions",
+        "say which positions of a protein matter, and in which domain they lie",
+        ("variants/positions",),
+        tables=(("positions", "positions.tsv"),),
+    ),
+    Pipeline(
+        "variants-simulate",
+        "flows.variants.simulate",
+        "make reads of a variant library of which everything is known",
+        ("variants/simulate",),
+        sensitivity="open",
+        tables=(
+            ("samples", "samples.csv"),
+            ("parent", "parent.fna"),
+            ("truth", "truth.tsv"),
+            ("effects", "truth_effects.tsv"),
         ),
     ),
     Pipeline(
@@ -143,6 +187,13 @@ _ALL = (
         "flows.agents.review",
         "review notes and tables of results: a cited summary in which every number is checked",
         ("agents/review",),
+        tables=(("summary", "summary.md"), ("facts", "facts.tsv")),
+    ),
+    Pipeline(
+        "workflows",
+        "flows.workflows.workflows",
+        "pipelines one after the other and side by side, as YAML declares them",
+        ("workflows/campaign",),
     ),
     Pipeline(
         "run-pipeline",

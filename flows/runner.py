@@ -136,6 +136,16 @@ def run_pipeline(params: RunParams) -> RunOutcome:
             is tried then, and nothing is tried again where a pipeline says so itself.
         SeqloomError: All tries failed, and the fallback if there is one.
     """
+    return outcome_of(params)
+
+
+def outcome_of(params: RunParams) -> RunOutcome:
+    """The same without a record of its own, for flows that run pipelines as their steps.
+
+    Raises:
+        InputError: As `run_pipeline`.
+        SeqloomError: As `run_pipeline`.
+    """
     asked = registered(params.pipeline)
     deployment = deployment_of(asked, params.deployment)
     checked = checked_params(asked, params.content)

@@ -110,6 +110,19 @@ def ancestors(graph: Graph, name: str) -> list[str]:
     return [candidate for candidate in order(graph) if candidate in wanted]
 
 
+def reduced(graph: Graph) -> Graph:
+    """The graph without needs that follow from others; for the eye.
+
+    >>> reduced({"a": [], "b": ["a"], "c": ["a", "b"]})
+    {'a': [], 'b': ['a'], 'c': ['b']}
+    """
+    above = {name: set(ancestors(graph, name)) for name in graph}
+    return {
+        name: [need for need in needs if not any(need in above[other] for other in needs)]
+        for name, needs in graph.items()
+    }
+
+
 def plan_text(graph: Graph, noun: str = "stage") -> str:
     """The plan as people read it.
 

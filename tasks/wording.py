@@ -45,7 +45,10 @@ PATTERNS = {
     r"^[A-Z*]+$": "capital letters",
     r"^[A-Z*]*$": "capital letters",
 }
-LISTS_OF_NAMED = {"stages": "stage", "nodes": "node", "subgraphs": "sub-graph"}
+LISTS_OF_NAMED = {
+    "stages": "stage", "nodes": "node", "subgraphs": "sub-graph", "steps": "step",
+    "decisions": "decision", "compensations": "compensation",
+}  # fmt: skip
 MAX_SHOWN = 10**20
 _BRIEF = reprlib.Repr()
 _BRIEF.maxstring, _BRIEF.maxlong, _BRIEF.maxother, _BRIEF.maxlevel = 60, 40, 60, 2

@@ -29,6 +29,7 @@ CODE = {
     "identity": ("similarity",),
     "motifs": ("motifs",),
     "embedding": ("embedding",),
+    "additive": ("additive",),
 }
 """Modules that compute a prediction; their text is part of the model's version."""
 MODULES = tuple(

@@ -13,7 +13,16 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from blocks.errors import InputError
-from tasks.design import embedding, extraction, motifs, profile_score, properties, similarity
+from tasks.design import (
+    additive,
+    embedding,
+    extraction,
+    motifs,
+    profile_score,
+    properties,
+    similarity,
+)
+from tasks.design.additive import Additive
 from tasks.design.biolm_predict import BiolmPredict
 from tasks.design.embedding import Embedding
 from tasks.design.method import Method
@@ -27,7 +36,14 @@ from tasks.design.similarity import Identity, Substitution
 __all__ = ["METHODS", "Method", "PredictorParams", "method_of", "output_columns", "predict"]
 
 PredictorParams = Annotated[
-    ProfileBits | ProtParam | Substitution | Identity | Motifs | Embedding | BiolmPredict,
+    ProfileBits
+    | ProtParam
+    | Substitution
+    | Identity
+    | Motifs
+    | Embedding
+    | Additive
+    | BiolmPredict,
     Field(discriminator="kind"),
 ]
 METHODS: dict[str, Method] = {
@@ -37,6 +53,7 @@ METHODS: dict[str, Method] = {
     "identity": similarity.IDENTITY,
     "motifs": motifs.METHOD,
     "embedding": embedding.METHOD,
+    "additive": additive.METHOD,
 }
 BATCH = 4_096
 """Sequences handled together; bounds memory."""
@@ -126,6 +143,8 @@ def _computed(
             return dict(motifs.motifs(params, sequences))
         case Embedding():
             return dict(embedding.embedding(sequences))
+        case Additive():
+            return dict(additive.additive(params, sequences, parent))
         case BiolmPredict():
             raise InputError(f"{params.model}: a remote model; expected one of this machine")
 

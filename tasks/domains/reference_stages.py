@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from prefect import Task
 from prefect.futures import PrefectFuture
 
+from blocks.masking import mask
 from blocks.storage import writable
 from tasks.domains import hhsuite_building, profile_building, reference_parts
 from tasks.domains.part_jobs import (
@@ -231,7 +232,9 @@ def assemble(jobs: ReferenceJobs, params: ReferenceParams) -> str:
         return str(reference_parts.assemble(Path(jobs.place), parts, manifest, identity))
 
 
-def result_of(folder: str, params: ReferenceParams, made: dict[str, bool]) -> ReferenceResult:
+def result_of(
+    folder: str, params: ReferenceParams, jobs: ReferenceJobs, made: dict[str, bool]
+) -> ReferenceResult:
     """What a build hands back; the reference is opened once."""
     reference = open_reference(folder)
     manifest = reference.manifest
@@ -245,6 +248,6 @@ def result_of(folder: str, params: ReferenceParams, made: dict[str, bool]) -> Re
         parts_there=there,
         notes=manifest.notes,
         versions=manifest.versions,
-        inputs=manifest.inputs,
+        inputs=mask({ref.uri: ref.digest for ref in jobs.tables.files.values()}),
         digests={"reference": manifest.fingerprint},
     )

@@ -13,9 +13,9 @@ import numpy as np
 from pydantic import JsonValue
 
 from blocks.errors import BudgetError, InputError
+from tasks.conditions import Condition
 from tasks.graphs import joins, kept_outcomes
 from tasks.graphs.compiled import Ready
-from tasks.graphs.conditions import Condition
 from tasks.graphs.keys import item_keys, node_key
 from tasks.graphs.limited_calls import LimitedCall
 from tasks.graphs.repeating import Repeat

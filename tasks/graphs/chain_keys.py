@@ -17,8 +17,11 @@ from tasks.graphs.compiled import Graph, Ready
 from tasks.graphs.keys import canonical, node_key
 from tasks.graphs.step import StepContext, Value
 
-ENGINE = ("calls", "conditions", "joins", "repeating", "runners")
-"""Modules of `tasks.graphs` that decide outcomes whatever the step."""
+ENGINE = (
+    "tasks.conditions",
+    *(f"tasks.graphs.{name}" for name in ("calls", "joins", "repeating", "runners")),
+)
+"""Modules that decide outcomes whatever the step."""
 NO_MATTER = frozenset({"name", "retries", "time_limit_s", "cache", "concurrency", "mask", "with_"})
 """Options of a node that decide no outcome; its settings are in its own key."""
 REPLACING = ("skip", "default", "fallback")
@@ -26,7 +29,7 @@ REPLACING = ("skip", "default", "fallback")
 
 def chain_keys(graph: Graph, context: StepContext) -> dict[str, bytes | None]:
     """What decides the outcomes of each node besides the items; None where more does."""
-    engine = source_digest(tuple(f"tasks.graphs.{name}" for name in ENGINE))
+    engine = source_digest(ENGINE)
     keys: dict[str, bytes | None] = {}
     for one in graph.nodes:
         before = [keys[parent] for parent in one.parents if _within(graph, parent, one)]

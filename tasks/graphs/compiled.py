@@ -10,8 +10,8 @@ from typing import Any
 
 from blocks.errors import InputError, InputProblems, Problem
 from tasks import dag
+from tasks.conditions import Condition
 from tasks.graphs import fields as item_fields
-from tasks.graphs.conditions import Condition
 from tasks.graphs.expansion import Expanded, expanded, reference, result_node
 from tasks.graphs.functions import FUNCTIONS
 from tasks.graphs.model import Declaration

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from blocks.errors import Problem
+from tasks.conditions import Condition
 from tasks.dag import closest
 from tasks.graphs import joins
-from tasks.graphs.conditions import Condition
 from tasks.graphs.ends import Ends, assignable, ends_of, named
 
 if TYPE_CHECKING:

@@ -1,13 +1,9 @@
-"""A graph in Mermaid's language, which the Prefect UI and many others draw."""
+"""A graph in Mermaid's language."""
 
 from collections.abc import Mapping
 
 from tasks.graphs.compiled import INPUT, Graph
-
-COLOURS = {
-    "COMPLETED": "#cde9dd", "CACHED": "#cfe3f3", "RUNNING": "#fff1cc", "FAILED": "#fbd5c3",
-    "SKIPPED": "#e6e9ec", "CANCELLED": "#e6e9ec", "PENDING": "#ffffff",
-}  # fmt: skip
+from tasks.report.flow_chart import ChartNode, flow_chart
 
 
 def mermaid(graph: Graph, told: Mapping[str, str] | None = None) -> str:
@@ -16,30 +12,11 @@ def mermaid(graph: Graph, told: Mapping[str, str] | None = None) -> str:
     Args:
         told: Node -> state and, behind a blank, what else stands below its name.
     """
-    told = told or {}
-    ids = {one.name: f"n{place}" for place, one in enumerate(graph.nodes)}
-    lines = ["flowchart TD", f'  start(["{INPUT}"])']
-    for one in graph.nodes:
-        below = told.get(one.name) or one.node.uses
-        lines.append(
-            f'  {ids[one.name]}["{_quoted(one.name)}<br/><small>{_quoted(below)}</small>"]'
+    nodes = [
+        ChartNode(
+            one.name, one.node.uses, one.parents, one.node.when or "",
+            one.stand_in.name if one.stand_in is not None else "",
         )
-    for one in graph.nodes:
-        label = f"|{_quoted(one.node.when)}|" if one.node.when else ""
-        above = [ids[parent] for parent in one.parents] or ["start"]
-        lines += [f"  {parent} -->{label} {ids[one.name]}" for parent in above]
-        if one.stand_in is not None:
-            lines.append(f'  {ids[one.name]}f["{_quoted(one.stand_in.name)}"]')
-            lines.append(f"  {ids[one.name]} -.->|fails| {ids[one.name]}f")
-    for state, colour in COLOURS.items():
-        members = [ids[name] for name, text in told.items() if text.split(" ")[0] == state]
-        if members:
-            lines.append(f"  classDef {state.lower()} fill:{colour},color:#1b1f23")
-            lines.append(f"  class {','.join(members)} {state.lower()}")
-    return "\n".join(lines)
-
-
-def _quoted(text: str) -> str:
-    """Text within quotes, as Mermaid takes it."""
-    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return escaped.replace('"', "&quot;").replace("|", "&#124;").replace("\n", " ")
+        for one in graph.nodes
+    ]  # fmt: skip
+    return flow_chart(nodes, INPUT, told or {})

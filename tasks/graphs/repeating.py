@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from pydantic import JsonValue
 
+from tasks.conditions import Condition
 from tasks.graphs.compiled import Graph
-from tasks.graphs.conditions import Condition
 from tasks.graphs.step import Failed, Item, Outcome, StepContext, Value
 from tasks.graphs.steps.nesting import RepeatParams
 from tasks.graphs.surroundings import Done

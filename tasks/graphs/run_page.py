@@ -8,10 +8,10 @@ import pandas as pd
 from markupsafe import Markup
 
 from tasks.graphs.compiled import Graph
-from tasks.graphs.drawing import Box, drawn
 from tasks.graphs.gathering import SAMPLE, TOLD_ERRORS, Gathering, Sample, Shown, number_text
 from tasks.graphs.step import Failed, Several, Skipped, Value
 from tasks.graphs.tally import State, Tally
+from tasks.report.graph_drawing import Box, drawn
 from tasks.report.number_text import counted, duration
 from tasks.report.page import Section, key_numbers, page
 from tasks.report.svg import joined
@@ -112,7 +112,7 @@ def _overview(run: GraphPage) -> Markup:
         "took": duration(run.seconds),
     }
     notes = [Markup('<p class="note">{}</p>').format(note) for note in run.notes]
-    parts = [key_numbers(numbers), *notes, drawn(run.graph, boxes(run))]
+    parts = [key_numbers(numbers), *notes, drawn(run.graph.needs, boxes(run))]
     if run.error:
         parts.insert(0, Markup('<p class="lead">The run ended early: {}</p>').format(run.error))
     return joined(parts)

@@ -34,6 +34,7 @@ def scatter(
     *,
     names: tuple[str, str],
     front: Sequence[Point] = (),
+    front_name: str = "Pareto front",
     marks: Sequence[Point] = (),
     what: str = "items",
 ) -> Markup:
@@ -43,7 +44,8 @@ def scatter(
         x: Values, shape (n,); pairs with a missing one are left out.
         y: Values, shape (n,).
         names: Of the two axes.
-        front: The Pareto front: items drawn for themselves, with their label under the pointer.
+        front: Items drawn for themselves, with their label under the pointer.
+        front_name: What these are called in the legend.
         marks: Reference items, drawn as labelled diamonds.
         what: What the items are called in the legend.
     """
@@ -60,7 +62,7 @@ def scatter(
             shape.format(kind, at(ax(p.x)), at(ay(p.y)), p.label) for p in points if p in singles
         ]
     if front:
-        caption.append(legend_key("front", f"Pareto front: {len(front):,}"))
+        caption.append(legend_key("front", f"{front_name}: {len(front):,}"))
     caption += [legend_key("mark", p.label) for p in marks if p in singles]
     parts.append(TEXT.format("name end", "690", "426", names[0]))
     parts.append(TEXT.format("name", "6", "14", names[1]))

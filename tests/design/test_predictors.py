@@ -10,6 +10,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from blocks.errors import InputError
+from tasks.design.additive import Additive
 from tasks.design.embedding import DIMENSION, Embedding
 from tasks.design.motifs import Motifs
 from tasks.design.predictors import METHODS, PredictorParams, output_columns, predict
@@ -24,6 +25,7 @@ SUMO_LIKE = "MQLKVTTLSGETIPVEVSPDDTVADLKQKIEEKTGVPVSKQRLIFAGKELEDDKTLADYGIKDGSTI
 FAMILY = build_profile([("ubiquitin", UBIQUITIN), ("nedd8", NEDD8), ("third", SUMO_LIKE)])
 SEQUENCES = [UBIQUITIN, NEDD8, UBIQUITIN[3:60], "MK", "W" * 40, NEDD8 + UBIQUITIN, "ACDEFGHIKLMNPQ"]
 ALL = [ProfileBits(), ProtParam(), Substitution(), Identity(), Motifs(), Embedding()]
+ALL += [Additive(effects={"M1A": 1.0, "Q2L": 0.5})]
 NAMES = [params.kind for params in ALL]
 
 

@@ -1,8 +1,8 @@
 """A graph in Mermaid's language and as a drawing."""
 
 from tasks.graphs.builder import graph, node
-from tasks.graphs.drawing import Box, drawn
 from tasks.graphs.mermaid import mermaid
+from tasks.report.graph_drawing import Box, drawn
 
 
 def same(value):
@@ -41,7 +41,7 @@ def test_the_drawing_has_a_box_for_each_node_and_a_line_for_each_need():
         one.name: Box("COMPLETED", "1 → 1", "completed", f"<{one.name}>", one.name)
         for one in built.nodes
     }
-    picture = drawn(built, boxes)
+    picture = drawn(built.needs, boxes)
 
     assert picture.count("<rect") == 4
     assert picture.count("<path") == 4

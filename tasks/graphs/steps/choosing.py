@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pydantic import Field, field_validator
 
 from blocks.errors import InputError
-from tasks.graphs.conditions import Condition
+from tasks.conditions import Condition
 from tasks.graphs.step import Failed, Item, Outcome, Skipped, StepContext, Value, step
 from tasks.parameters import Params
 
@@ -44,6 +44,6 @@ def _reads(params: FilterParams) -> Mapping[str, object]:
 
 
 FILTER = step(
-    "filter", FilterParams, reads=_reads, modules=("tasks.graphs.conditions", "tasks.expression"),
+    "filter", FilterParams, reads=_reads, modules=("tasks.conditions", "tasks.expression"),
     summary="Keep the items that fulfil a condition; the others are skipped.",
 )(_Filter)  # fmt: skip

@@ -5,7 +5,7 @@ from typing import Any, NoReturn
 from pydantic import Field, field_validator
 
 from blocks.errors import InputError
-from tasks.graphs.conditions import Condition
+from tasks.conditions import Condition
 from tasks.graphs.step import Step
 from tasks.parameters import Params
 

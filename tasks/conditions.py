@@ -1,4 +1,4 @@
-"""Conditions over items, in the language of `tasks.expression`.
+"""Conditions over items, or over facts by name, in the language of `tasks.expression`.
 
 Names are fields of the item; `meta.score` in back quotes is the field `score` of the field `meta`;
 of an item that is no object, `value` is the item. A field that is not there is missing.

@@ -1,19 +1,18 @@
-"""A graph as a drawing for the page: a row for each level, a box for each node."""
+"""A graph of nodes as a drawing for the page: a row for each level, a box for each node."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from tasks.dag import levels
-from tasks.graphs.compiled import Graph
-from tasks.graphs.tally import State
+from tasks.dag import Graph, levels
 from tasks.report.svg import at, figure, svg
 
 WIDE, HIGH = 164.0, 62.0
 GAP, STEP = 22.0, 100.0
 LEAST_WIDE = 720.0
 LETTERS = 22
+CAPTION = "State, items and time of each node; a click leads to its items."
 LINES = Markup('<path class="graph-line{}" d="M{} {}C{} {},{} {},{} {}"/>')
 BOX = Markup(
     '<a href="#node-{}"><g class="graph-node {}"><title>{}</title>'
@@ -28,7 +27,8 @@ BOX = Markup(
 class Box:
     """What a node's box tells."""
 
-    state: State
+    state: str
+    """`COMPLETED`, `CACHED`, `FAILED`, `SKIPPED`, `CANCELLED` or `PENDING`."""
     items: str
     """Second line."""
     below: str
@@ -38,33 +38,32 @@ class Box:
     anchor: str
 
 
-def drawn(graph: Graph, boxes: Mapping[str, Box]) -> Markup:
-    """The drawing; boxes lead to their node's place on the page."""
-    rows = levels(graph.needs)
+def drawn(needs: Graph, boxes: Mapping[str, Box], caption: str = CAPTION) -> Markup:
+    """The drawing; boxes lead to their node's place on the page, `#node-<anchor>`."""
+    rows = levels(needs)
     width = max(max(len(row) for row in rows) * (WIDE + GAP) + GAP, LEAST_WIDE)
     places: dict[str, tuple[float, float]] = {}
     for depth, row in enumerate(rows):
         left = (width - len(row) * (WIDE + GAP) + GAP) / 2
-        for place, name in enumerate(_ordered(row, graph, places)):
+        for place, name in enumerate(_ordered(row, needs, places)):
             places[name] = (left + place * (WIDE + GAP), GAP / 2 + depth * STEP)
     parts = [
-        _line(places[parent], places[one.name], boxes[one.name].state == "SKIPPED")
-        for one in graph.nodes
-        for parent in one.parents
+        _line(places[parent], places[name], boxes[name].state == "SKIPPED")
+        for name in needs
+        for parent in needs[name]
     ]
     parts += [_box(name, boxes[name], *places[name]) for name in places]
     height = len(rows) * STEP - STEP + HIGH + GAP
     drawing = svg(width, height, "the graph", parts)
     bounded = Markup('<div class="graph">{}</div>').format(drawing)
-    caption = Markup("<span>State, items and time of each node; a click leads to its items.</span>")
-    return figure("graph-figure", caption, bounded)
+    return figure("graph-figure", Markup("<span>{}</span>").format(caption), bounded)
 
 
-def _ordered(row: list[str], graph: Graph, places: Mapping[str, tuple[float, float]]) -> list[str]:
+def _ordered(row: list[str], needs: Graph, places: Mapping[str, tuple[float, float]]) -> list[str]:
     """The nodes of a level, each below the middle of what it needs, so that few lines cross."""
 
     def middle(name: str) -> float:
-        above = [places[parent][0] for parent in graph.by_name[name].parents]
+        above = [places[parent][0] for parent in needs[name]]
         return sum(above) / len(above) if above else 0.0
 
     return sorted(row, key=middle)
