@@ -30,8 +30,8 @@ from cyclopts.exceptions import UnusedCliTokensError
 
 from blocks.errors import InputError, InputProblems, SeqloomError
 from deployments.access_cli import audit_app, gateway, keys_app
-from deployments.arrivals_cli import arrivals_app, emit
 from deployments.agents_cli import agents_app
+from deployments.arrivals_cli import arrivals_app, emit
 from deployments.domains_cli import domains_app
 from deployments.graphs_cli import graphs_app
 from deployments.reads_cli import reads_app

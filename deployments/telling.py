@@ -73,11 +73,3 @@ def _discard(stream: TextIO) -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
-
-
-def table(rows: Sequence[Mapping[str, str]]) -> str:
-    """Rows as aligned columns under their names."""
-    names = list(rows[0])
-    widths = {name: max(len(name), *(len(row[name]) for row in rows)) for name in names}
-    lines = [{name: name for name in names}, *rows]
-    return "\n".join("  ".join(line[n].ljust(widths[n]) for n in names).rstrip() for line in lines)
