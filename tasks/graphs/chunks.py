@@ -101,6 +101,8 @@ class Entry:
     chunk: Chunk
     place: int
     value: JsonValue
+    key: str = ""
+    """Name of its answer, where that is kept."""
 
 
 @dataclass(slots=True)
