@@ -9,7 +9,7 @@ import getpass
 import resource
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from typing import Any, ParamSpec, TypeVar, cast
 from uuid import UUID, uuid5
@@ -88,7 +88,19 @@ def _task_finished(_task: Task[..., Any], run: TaskRun, state: State[Any]) -> No
         ledger.add_metrics(execution_id(context.flow_run), step, values)
 
 
-def _flow_running(flow: Flow[..., Any], run: FlowRun, _state: State[Any]) -> None:
+Told = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+"""Makes of a run's parameters what the ledger may keep of them."""
+
+
+def _flow_begins(told: Told) -> Callable[..., None]:
+    def begin(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:  # noqa: ARG001 -- a worker calls it with these names
+        _flow_running(flow, flow_run, told(flow_run.parameters))
+
+    begin.__name__ = "record_running"
+    return begin
+
+
+def _flow_running(flow: Flow[..., Any], run: FlowRun, parameters: Mapping[str, Any]) -> None:
     around = FlowRunContext.get()
     parent = around.flow_run if around is not None else None
     if parent is not None and parent.id == run.id:
@@ -100,7 +112,7 @@ def _flow_running(flow: Flow[..., Any], run: FlowRun, _state: State[Any]) -> Non
         execution_id=row,
         flow_run_id=str(run.id),
         run_name=run.name,
-        input_data=run.parameters,
+        input_data=parameters,
         created_by=_creator(run),
         code_version=version("seqloom"),
         parent_execution_id=execution_id(parent) if parent is not None else None,
@@ -152,10 +164,10 @@ def _error(status: str, result: object, state: State[Any]) -> BaseException | st
 TASK_HOOKS: dict[str, Any] = {"on_completion": [_task_finished], "on_failure": [_task_finished]}
 
 
-def flow_hooks() -> dict[str, Any]:
+def flow_hooks(told: Told) -> dict[str, Any]:
     """The hooks of a flow that is to have a row in the ledger."""
     return {
-        "on_running": [_flow_running],
+        "on_running": [_flow_begins(told)],
         "on_completion": [_flow_ended("completed")],
         "on_failure": [_flow_ended("failed")],
         "on_crashed": [_flow_ended("crashed")],
