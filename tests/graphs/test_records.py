@@ -1,6 +1,9 @@
 """What a run keeps of its nodes, and what later runs take over from it."""
 
+import logging
 import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -183,3 +186,34 @@ def test_there_is_no_run_to_look_at(own_place):
 
     with pytest.raises(InputError, match="run 'latest': holds no run of graphs"):
         list(stored_lines("latest", "first", given=False))
+
+
+def test_two_equal_runs_at_once_make_everything_once(source, tmp_path, calls, monkeypatch):
+    begun, waited = threading.Event(), threading.Event()
+
+    def slow(item):
+        calls["one"].append(item["id"])
+        begun.set()
+        assert waited.wait(30)
+        return {**item, "one": 1}
+
+    monkeypatch.setitem(FUNCTIONS, "slow", slow)
+
+    class Told(logging.Handler):
+        def emit(self, record):
+            if "waiting for what it stores" in record.getMessage():
+                waited.set()
+
+    log = logging.getLogger("two runs")
+    log.setLevel("INFO")
+    log.addHandler(Told())
+    given = params(source, (python("first", "slow"),))
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(run, given, tmp_path / "a")
+        assert begun.wait(30)
+        second = pool.submit(run, given, tmp_path / "b", log=log)
+        both = [one.result() for one in (first, second)]
+
+    assert sorted(calls["one"]) == list(range(10))
+    assert [one.states for one in both] == [{"first": "COMPLETED"}, {"first": "CACHED"}]
+    assert output(both[0], "first") == output(both[1], "first")
