@@ -34,6 +34,9 @@ class NodeWork:
         self._around = around
         self._runner = _runner(one, around)
         self._when = Condition(one.node.when) if one.node.when else None
+        self.unseen = set(self._when.fields) if self._when is not None else set()
+        """Fields that its condition reads and no item had so far; after functions without
+        annotations nothing else tells of a name that is misspelt."""
         self._stand_in = NodeWork(one.stand_in, around) if one.stand_in else None
         self._whole = one.step.in_order or one.step.sees_all or one.step.closes
         kept = one.node.cache
@@ -71,7 +74,10 @@ class NodeWork:
         outcomes: list[Outcome | None] = [None if isinstance(one, Value) else one for one in found]
         if self._when is not None:
             live = [place for place, one in enumerate(outcomes) if one is None]
-            answers = self._when.holds([inputs[place] for place in live])
+            items = [inputs[place] for place in live]
+            answers = self._when.holds(items)
+            if self.unseen:
+                self.unseen -= self._when.present(items)
             for place, answer in zip(live, answers, strict=True):
                 if isinstance(answer, str):
                     outcomes[place] = Failed(answer)

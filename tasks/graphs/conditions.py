@@ -42,6 +42,12 @@ class Condition:
         """The fields that it reads."""
         return self._expression.columns
 
+    def present(self, items: Sequence[JsonValue]) -> set[str]:
+        """Those of its fields that some of the items have."""
+        return {
+            name for name in self.fields if any(_field(item, name) is not None for item in items)
+        }
+
     def holds(self, items: Sequence[JsonValue]) -> list[bool | str]:
         """For each item whether it fulfils the condition, or why that cannot be said."""
         try:

@@ -222,6 +222,10 @@ class Engine:
 
     def _end(self, at: At) -> None:
         at.tally.ended = True
+        if at.work.unseen and at.tally.skipped.get("condition"):
+            fields = ", ".join(sorted(at.work.unseen))
+            text = "node %r, when: reads %s, which no item had"
+            self._around.context.log.warning(text, at.one.name, fields)
         self._observer.ended(at.one.name, at.tally)
 
     def _unstick(self, pool: Workers) -> bool:
