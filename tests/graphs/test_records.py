@@ -14,6 +14,7 @@ from blocks.kept_answers import ANSWERS
 from blocks.settings import settings
 from tasks.graphs.functions import FUNCTIONS
 from tasks.graphs.rerunning import stored_lines
+from tests.graphs import small_runs
 from tests.graphs.small_runs import PAIR, lines, numbered, output, params, python, run
 
 pytestmark = pytest.mark.usefixtures("own_place")
@@ -188,29 +189,34 @@ def test_there_is_no_run_to_look_at(own_place):
         list(stored_lines("latest", "first", given=False))
 
 
+BEGUN, WAITED = threading.Event(), threading.Event()
+
+
+def held(item):
+    """Ends once another run waits; what it takes from around it would be part of its name."""
+    small_runs.calls["one"].append(item["id"])
+    BEGUN.set()
+    assert WAITED.wait(60)
+    return {**item, "one": 1}
+
+
+class Waited(logging.Handler):
+    """Notes that a run waits."""
+
+    def emit(self, record):
+        if "waiting for what it stores" in record.getMessage():
+            WAITED.set()
+
+
 def test_two_equal_runs_at_once_make_everything_once(source, tmp_path, calls, monkeypatch):
-    begun, waited = threading.Event(), threading.Event()
-
-    def slow(item):
-        calls["one"].append(item["id"])
-        begun.set()
-        assert waited.wait(30)
-        return {**item, "one": 1}
-
-    monkeypatch.setitem(FUNCTIONS, "slow", slow)
-
-    class Told(logging.Handler):
-        def emit(self, record):
-            if "waiting for what it stores" in record.getMessage():
-                waited.set()
-
+    monkeypatch.setitem(FUNCTIONS, "held", held)
     log = logging.getLogger("two runs")
     log.setLevel("INFO")
-    log.addHandler(Told())
-    given = params(source, (python("first", "slow"),))
+    log.addHandler(Waited())
+    given = params(source, (python("first", "held"),))
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(run, given, tmp_path / "a")
-        assert begun.wait(30)
+        assert BEGUN.wait(60)
         second = pool.submit(run, given, tmp_path / "b", log=log)
         both = [one.result() for one in (first, second)]
 
