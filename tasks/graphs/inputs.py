@@ -82,6 +82,8 @@ def _folder(place: str, given: GraphInput) -> Iterator[Item]:
         str(entry["name"]) for entry in filesystem.ls(path, detail=True) if entry["type"] == "file"
     )
     wanted = [name for name in names if fnmatch(name.rsplit("/", 1)[-1], given.pattern)]
+    if not wanted:
+        raise InputError(f"{given.source}: no file called {given.pattern}; expected at least one")
     for name in wanted:
         uri = filesystem.unstrip_protocol(name) if "://" in place else name
         with open_uri(uri) as file:
