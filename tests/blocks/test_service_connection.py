@@ -1,11 +1,13 @@
 """A connection is used again only as long as its answers can be told from each other."""
 
 import asyncio
+from contextlib import suppress
 
 import httpx
 import pytest
 
 from blocks.service_connection import LONGEST_HEAD, PlainLane
+from blocks.services import Service
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
@@ -125,6 +127,37 @@ def test_a_refusal_is_heard_though_the_request_is_not_taken_in():
         return await ask(b"x" * 20_000_000)
 
     assert talked(script, work) == b"no"
+
+
+def test_a_service_sends_requests_with_and_without_a_body_and_the_login_of_its_url():
+    heads = []
+
+    async def main():
+        async def serve(reader, writer):
+            with suppress(asyncio.IncompleteReadError):  # the client has closed
+                while True:
+                    heads.append(await reader.readuntil(b"\r\n\r\n"))
+                    await reader.readexactly(2 if heads[-1].startswith(b"POST") else 0)
+                    writer.write(ANSWER)
+            writer.close()
+            ended.release()
+
+        ended = asyncio.Semaphore(0)
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        place = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with server:
+            for base in (f"http://{place}", f"http://me:secret@{place}"):
+                async with Service(base) as service:
+                    assert (await service.get_json("/a", 30)).data == {}
+                    reply = await service.post_json("/b", {}, pace=service.pace(1))
+                    assert reply.data == {}
+                await ended.acquire()
+            await asyncio.sleep(0)
+
+    asyncio.run(main())
+    assert [head.split(b" ")[0] for head in heads] == [b"GET", b"POST"] * 2
+    login = [b"Authorization: Basic bWU6c2VjcmV0" in head for head in heads]
+    assert login == [False, False, True, True]
 
 
 @pytest.mark.parametrize(
