@@ -15,7 +15,7 @@ import hashlib
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -214,6 +214,30 @@ def claim(path: Path) -> Iterator[bool]:
             with suppress(OSError):
                 path.unlink()
             os.close(handle)
+
+
+@contextmanager
+def claimed(path: Path, waits: Callable[[], object]) -> Iterator[None]:
+    """Have `path` for oneself; where somebody else has it, wait until it is free.
+
+    Args:
+        waits: Called once, if it has to be waited for.
+
+    Raises:
+        InputError: The folder cannot be written to.
+        asyncio.CancelledError: Prefect gave up the run that waits.
+    """
+    waited = False
+    while True:
+        with claim(path) as mine:
+            if mine:
+                yield
+                return
+        if not waited:
+            waits()
+            waited = True
+        _pause_allowed(path.name)
+        time.sleep(POLL_S)
 
 
 def _locked_handle(path: Path, *, needed: bool = True) -> int | None:

@@ -11,8 +11,9 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
@@ -217,10 +218,32 @@ class Storage:
         if not (filesystem.exists(path) and filesystem.size(path) == size):
             filesystem.put_file(str(written), path)  # an S3 object appears whole or not at all
 
+    def forget(self, suffix: str, older_than_s: float) -> tuple[int, int]:
+        """Remove the objects whose names end so and that are older than that; number and bytes."""
+        filesystem, path = filesystem_of(f"{self.root}/objects")
+        if not filesystem.exists(path):
+            return 0, 0
+        before = datetime.now(UTC).timestamp() - older_than_s
+        old = {
+            name: int(about["size"])
+            for name, about in filesystem.find(path, detail=True).items()
+            if name.endswith(suffix) and _stored_at(about) < before
+        }
+        for name in old:
+            with suppress(FileNotFoundError):  # somebody else forgets them, too
+                filesystem.rm_file(name)
+        return len(old), sum(old.values())
+
     def delete(self, ref: FileRef) -> None:
         """Remove an object; used for probes, not for results."""
         filesystem, path = filesystem_of(ref.uri)
         filesystem.rm_file(path)
+
+
+def _stored_at(about: Mapping[str, Any]) -> float:
+    """When an object was stored [s since 1970], by what a file system says of it."""
+    at = about.get("LastModified", about.get("mtime"))
+    return at.timestamp() if isinstance(at, datetime) else float(at or 0)
 
 
 def refer(uri: str, root: str = ".") -> FileRef:

@@ -9,18 +9,19 @@ seqloom graphs node RUN NODE                        run a node again, from what 
 """
 
 import json
-import sys
+from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
-from deployments.telling import put, tell
+from deployments.telling import put, put_lines, tell
 
 if TYPE_CHECKING:
     from tasks.graphs.model import GraphParams
 
 FAILED, ITEMS_FAILED = 1, 3
+DAY_S = 86_400
 
 graphs_app = App(name="graphs", help="Graphs of text and language-model steps: check, run, look.")
 
@@ -139,9 +140,7 @@ def items(
     from tasks.graphs.rerunning import stored_lines
 
     _prepare()
-    for _, line in zip(range(limit), stored_lines(run, node, given=given), strict=False):
-        sys.stdout.buffer.write(line)
-    sys.stdout.buffer.flush()
+    put_lines(islice(stored_lines(run, node, given=given), limit))
     return 0
 
 
@@ -150,6 +149,24 @@ def node(run: RunName, node: NodeName, /, *, model: Models = (), as_json: AsJson
     """Run one node of an earlier run again, from the inputs that were stored."""
     content = {"rerun": f"{run}/{node}", "models": [_model(one) for one in model], "refresh": True}
     return _run(content, dry_run=False, as_json=as_json)
+
+
+@graphs_app.command
+def forget(*, older_than: Annotated[float, Parameter(validator=Number(gt=0))]) -> int:
+    """Drop what runs stored of their nodes, and answers of models; results' folders stay.
+
+    Parameters
+    ----------
+    older_than
+        Days; what was stored before is made, and paid for, again by the next run that needs it.
+    """
+    from tasks.graphs.forgetting import forget as drop
+
+    _prepare()
+    gone = drop(older_than * DAY_S)
+    size = f"{gone.bytes / 1e6:,.1f} MB"
+    put(f"{gone.answers:,} answers and {gone.objects:,} objects ({size}) dropped")
+    return 0
 
 
 def _model(given: str) -> dict[str, str]:

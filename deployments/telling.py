@@ -6,10 +6,12 @@ left out; a pipe whose reader has had enough ends the output, and is no failure.
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TextIO
 
 from blocks.errors import InputError
+
+CLOSED = "standard output: is closed; expected it to be open"
 
 
 def put(text: str) -> None:
@@ -20,7 +22,7 @@ def put(text: str) -> None:
         OSError: It takes no more, as on a full disk.
     """
     if sys.stdout is None:
-        raise InputError("standard output: is closed; expected it to be open")
+        raise InputError(CLOSED)
     try:
         sys.stdout.write(f"{text}\n")
         sys.stdout.flush()
@@ -36,6 +38,26 @@ def table(rows: Sequence[Mapping[str, str]]) -> str:
     lines = [{name: name for name in rows[0]}, *rows]
     widths = {name: max(len(line[name]) for line in lines) for name in rows[0]}
     return "\n".join("  ".join(line[n].ljust(widths[n]) for n in widths).rstrip() for line in lines)
+
+
+def put_lines(lines: Iterable[bytes]) -> None:
+    """Print lines as they come, until there are no more or nobody reads them.
+
+    Raises:
+        InputError: There is no standard output.
+        OSError: It takes no more, as on a full disk.
+    """
+    if sys.stdout is None:
+        raise InputError(CLOSED)
+    try:
+        for line in lines:
+            sys.stdout.buffer.write(line)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        _discard(sys.stdout)
+    except OSError:
+        _discard(sys.stdout)
+        raise
 
 
 def settle(*, told: bool) -> bool:

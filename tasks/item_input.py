@@ -15,6 +15,8 @@ from tasks.item_reading import Item, file_items, kind_of, text_item
 from tasks.parameters import Params
 
 Format = Literal["auto", "jsonl", "csv", "tsv", "parquet", "folder"]
+TEXT = "text"
+"""Field that holds a text which is given as it is."""
 
 
 class ItemInput(Params):
@@ -29,7 +31,11 @@ class ItemInput(Params):
         (), title="Texts", description="instead of a file; at most 10,000", max_length=10_000
     )
     items: tuple[dict[str, JsonValue], ...] = Field(
-        (), title="Items", description="instead of a file; JSON objects", max_length=10_000
+        (),
+        title="Items",
+        description="instead of a file; JSON objects. Prefect shows texts and items that stand"
+        " here as they are, masked fields too: those belong in a file",
+        max_length=10_000,
     )
     format: Format = Field("auto", title="Format", description="auto: told by the name")
     pattern: str = Field("*.txt", title="Pattern", description="which files of a folder")
@@ -61,7 +67,7 @@ def items_of(given: ItemInput) -> Iterator[Item]:
     if not given.given:
         raise InputError("input: nothing given; expected source, texts or items")
     if given.texts:
-        return ({"text": text} for text in given.texts)
+        return ({TEXT: text} for text in given.texts)
     if given.items:
         return iter(given.items)
     place = placed(given.source)
@@ -81,6 +87,8 @@ def _folder(place: str, given: ItemInput) -> Iterator[Item]:
         str(entry["name"]) for entry in filesystem.ls(path, detail=True) if entry["type"] == "file"
     )
     wanted = [name for name in names if fnmatch(name.rsplit("/", 1)[-1], given.pattern)]
+    if not wanted:
+        raise InputError(f"{given.source}: no file called {given.pattern}; expected at least one")
     for name in wanted:
         uri = filesystem.unstrip_protocol(name) if "://" in place else name
         with open_uri(uri) as file:

@@ -153,9 +153,13 @@ def _jsonl(opened: Opened, name: str) -> Iterator[Item]:
             try:
                 yield _object(_flat_enough(orjson.loads(text), text))
             except (orjson.JSONDecodeError, TypeError) as error:
-                what = str(error).split(":")[0]
-                expected = "a JSON object in each line"
+                what, expected = str(error).split(":")[0], "a JSON object in each line"
+                if "valid UTF-8" in what:
+                    what, expected = "is not UTF-8", "text in UTF-8"
                 raise InputError(f"{name}, line {number}: {what}; expected {expected}") from None
+
+
+JSON_KINDS = {bool: "a truth value", int: "a number", float: "a number", list: "a list"}
 
 
 def _flat_enough(value: JsonValue, text: bytes) -> JsonValue:
@@ -169,7 +173,7 @@ def _object(value: JsonValue) -> Item:
         return value
     if isinstance(value, str):
         return {"text": value}
-    raise TypeError(f"is a {type(value).__name__}")
+    raise TypeError(f"is {JSON_KINDS.get(type(value), 'null')}")
 
 
 def _rows(opened: Opened, name: str, separator: str) -> Iterator[Item]:
@@ -219,7 +223,8 @@ def _texts(opened: Opened, name: str, separator: str) -> Iterator[dict[str, str]
                 f"{name}, line {rows.line_num}: {error}; expected {expected}"
             ) from None
         except UnicodeDecodeError as error:
-            raise InputError(f"{name}: {error.reason}; expected text in UTF-8") from None
+            line = rows.line_num + 1 + error.object[: error.start].count(b"\n")
+            raise InputError(f"{name}, line {line}: is not UTF-8; expected text in UTF-8") from None
 
 
 def _parquet(opened: Opened, name: str) -> Iterator[Item]:

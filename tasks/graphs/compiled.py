@@ -141,7 +141,8 @@ def _shape_faults(plain: Expanded, declaration: Declaration) -> list[Problem]:
             try:
                 Condition(node.when)
             except InputError as error:
-                found.append(Problem(f"node {node.name!r}, when", str(error), "a condition"))
+                what, _, expected = str(error).rpartition("; expected ")
+                found.append(Problem(f"node {node.name!r}, when", what, expected))
     known = [*names, *plain.aliases]
     for name in declaration.outputs:
         if name not in known or name in stand_ins:

@@ -52,7 +52,8 @@ def _choice_faults(nodes: Sequence[Node], by_node: dict[str, str]) -> list[Probl
     for name in by_node:
         if name and name not in able:
             what = "asks no model" if name in names else "is no node"
-            found.append(Problem("models", f"{name!r} {what}", closest(name, able)))
+            expected = closest(name, able) if able else "none: no node of this graph can ask one"
+            found.append(Problem("models", f"{name!r} {what}", expected))
     return found
 
 

@@ -7,8 +7,9 @@ import orjson
 import pandas as pd
 from markupsafe import Markup
 
+from tasks.graphs.chunks import number_text
 from tasks.graphs.compiled import Graph
-from tasks.graphs.gathering import SAMPLE, TOLD_ERRORS, Gathering, Sample, Shown, number_text
+from tasks.graphs.gathering import SAMPLE, TOLD_ERRORS, Gathering, Sample, Shown
 from tasks.graphs.step import Failed, Several, Skipped, Value
 from tasks.graphs.tally import State, Tally
 from tasks.report.graph_drawing import Box, drawn

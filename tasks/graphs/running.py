@@ -1,7 +1,8 @@
 """A run over a prepared graph, with or without Prefect around it."""
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,12 @@ from pydantic import JsonValue
 from blocks.errors import InputError, SeqloomError
 from blocks.llm_models import LanguageModels
 from blocks.llm_uses import ModelUse
-from blocks.settings import settings
+from blocks.locks import claimed
+from blocks.settings import FOLDER, settings
 from blocks.storage import Storage
+from tasks.graphs.chain_keys import chain_keys
 from tasks.graphs.gathering import Both, Gathering
+from tasks.graphs.keys import canonical
 from tasks.graphs.planning import Prepared, context_of
 from tasks.graphs.records import Records
 from tasks.graphs.step import StepContext
@@ -73,6 +77,8 @@ def execute(
         context = stack.enter_context(context_of(run))
         if log is not None:
             context = replace(context, log=log)
+        if run.params.keep and not run.params.refresh:
+            stack.enter_context(_alone(run, context))
         gathered = stack.enter_context(Gathering(run.graph, folder, run.hidden))
         index = stack.enter_context((folder / INDEX).open("wb"))
         records = _records(run, context, index.write) if run.params.keep else None
@@ -98,6 +104,26 @@ def execute(
             if isinstance(context.models, LanguageModels):
                 ended.uses = context.models.uses()
         return ended
+
+
+@contextmanager
+def _alone(run: Prepared, context: StepContext) -> Iterator[None]:
+    """Wait where another run puts the same items through the same nodes, and take what it stores.
+
+    So two runs that begin at once compute, and pay, once. What runs have in common in part is made
+    by both if they are under way at the same time.
+    """
+    chains = chain_keys(run.graph, context) if not run.hidden else {}
+    names = [key.hex() for key in chains.values() if key is not None]
+    if not names:
+        yield
+        return
+    name = hashlib.sha256(canonical([names, run.source.digest, run.params.chunk])).hexdigest()
+    storage = settings().storage
+    folder = Path(FOLDER if "://" in storage else storage) / "locks"
+    told = "another run puts the same items through this graph; waiting for what it stores"
+    with claimed(folder / f"graph-{name}.lock", lambda: context.log.info(told)):
+        yield
 
 
 def _all_items(run: Prepared) -> Iterator[JsonValue]:

@@ -40,7 +40,7 @@ def test_the_digest_is_of_the_items_with_their_types():
         ({}, "input: nothing given; expected source, texts or items"),
         ({"source": "nowhere", "format": "folder"}, "nowhere: no such folder; expected a folder"),
         ({"source": "nowhere.jsonl"}, "nowhere.jsonl: no such file"),
-        ({"source": "empty"}, "empty: no items; expected at least one"),
+        ({"source": "empty"}, r"empty: no file called \*.txt; expected at least one"),
     ],
     ids=["nothing", "no folder", "no file", "empty folder"],
 )

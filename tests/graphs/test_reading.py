@@ -71,14 +71,18 @@ def test_a_column_is_numbers_where_all_its_cells_are(cells, expected):
         ("x.csv", "a,b\n1,2\n3\n", "x.csv, line 3: 1 cells; expected 2, as in the head"),
         ("x.csv", "a,a\n1,2\n", "column 'a' twice; expected each name once"),
         ("x.csv", 'a\n"1\n', "x.csv, line 2: .*expected cells, with quotes closed"),
-        ("x.csv", b"a\n\xff\n", "x.csv: invalid start byte; expected text in UTF-8"),
+        ("x.jsonl", "5", r"x.jsonl, line 1: is a number; expected a JSON object in each line"),
+        ("x.jsonl", "null", r"x.jsonl, line 1: is null; expected a JSON object in each line"),
+        ("x.jsonl", b'{"a":"\xff"}', "x.jsonl, line 1: is not UTF-8; expected text in UTF-8"),
+        ("x.csv", b"a\n\xff\n", "x.csv, line 2: is not UTF-8; expected text in UTF-8"),
+        ("x.csv", b"a\n" + b"b\n" * 9_000 + b"\xff\n", "x.csv, line 9002: is not UTF-8"),
         ("x.jsonl.gz", gzip.compress(b'{"a":1}\n' * 9)[:-5], "expected a whole gzip file"),
         ("x.parquet", "no", "x.parquet: .*; expected a Parquet file"),
         ("x.jsonl", '{"a": ' + "[" * 900 + "]" * 900 + "}", "line 1: nested more than 100"),
         ("x.doc", "", "x.doc: its name tells no format; expected a name that ends in .jsonl"),
     ],
-    ids=["cut", "list", "nan", "row", "twice", "quote", "latin", "cut gzip", "parquet",
-         "deep", "doc"],
+    ids=["cut", "list", "nan", "row", "twice", "quote", "number", "null", "latin line",
+         "latin cell", "latin later", "cut gzip", "parquet", "deep", "doc"],
 )  # fmt: skip
 def test_what_is_wrong_is_told_with_its_place(name, content, message):
     with pytest.raises(InputError, match=message):

@@ -1,6 +1,9 @@
 """What a run keeps of its nodes, and what later runs take over from it."""
 
+import logging
 import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,6 +14,7 @@ from blocks.kept_answers import ANSWERS
 from blocks.settings import settings
 from tasks.graphs.functions import FUNCTIONS
 from tasks.graphs.rerunning import stored_lines
+from tests.graphs import small_runs
 from tests.graphs.small_runs import PAIR, lines, numbered, output, params, python, run
 
 pytestmark = pytest.mark.usefixtures("own_place")
@@ -183,3 +187,39 @@ def test_there_is_no_run_to_look_at(own_place):
 
     with pytest.raises(InputError, match="run 'latest': holds no run of graphs"):
         list(stored_lines("latest", "first", given=False))
+
+
+BEGUN, WAITED = threading.Event(), threading.Event()
+
+
+def held(item):
+    """Ends once another run waits; what it takes from around it would be part of its name."""
+    small_runs.calls["one"].append(item["id"])
+    BEGUN.set()
+    assert WAITED.wait(60)
+    return {**item, "one": 1}
+
+
+class Waited(logging.Handler):
+    """Notes that a run waits."""
+
+    def emit(self, record):
+        if "waiting for what it stores" in record.getMessage():
+            WAITED.set()
+
+
+def test_two_equal_runs_at_once_make_everything_once(source, tmp_path, calls, monkeypatch):
+    monkeypatch.setitem(FUNCTIONS, "held", held)
+    log = logging.getLogger("two runs")
+    log.setLevel("INFO")
+    log.addHandler(Waited())
+    given = params(source, (python("first", "held"),))
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(run, given, tmp_path / "a")
+        assert BEGUN.wait(60)
+        second = pool.submit(run, given, tmp_path / "b", log=log)
+        both = [one.result() for one in (first, second)]
+
+    assert sorted(calls["one"]) == list(range(10))
+    assert [one.states for one in both] == [{"first": "COMPLETED"}, {"first": "CACHED"}]
+    assert output(both[0], "first") == output(both[1], "first")

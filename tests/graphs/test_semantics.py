@@ -147,6 +147,16 @@ def test_a_filter_skips_and_none_stays_a_value():
     assert run.tallies["f"].skipped == {"filtered": 2}
 
 
+def test_a_condition_on_a_field_that_no_item_has_is_told_where_nothing_else_could(caplog):
+    """A function without annotations says not which fields it gives."""
+    items = [{"score": 1}, {"score": 2}]
+    for when, told in [("score > 9", False), ("scor > 1", True)]:
+        caplog.clear()
+        run = graph(node("a", lambda item: item) >> node("b", same, when=when)).run(items)
+        assert run.tallies["b"].skipped == {"condition": 2}
+        assert ("node 'b', when: reads scor, which no item had" in caplog.text) == told
+
+
 def test_when_skips_with_its_own_reason():
     run = graph(node("a", same, when="value > 1")).run([1, 2])
 
