@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -257,8 +258,10 @@ def test_two_watchers_that_are_killed_start_one_run_per_file(
                 continue
             break
 
-    with ThreadPoolExecutor(2) as pool:
-        list(pool.map(killed, (4, 4)))
+    with ThreadPoolExecutor(2) as pool:  # Prefect's settings lie in the context
+        watchers = [pool.submit(copy_context().run, killed, 4) for _ in range(2)]
+    for one in watchers:
+        one.result()
     look.once(params)
 
     sources = [run["parameters"]["params"]["input"]["source"] for run in runs_of(deployed, idle)]
