@@ -11,7 +11,7 @@ kept while the rest is on its way.
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from concurrent.futures import wait
+from concurrent.futures import Future, wait
 from contextlib import ExitStack
 from functools import partial
 from typing import Any, Literal, Self, TypeVar
@@ -202,7 +202,7 @@ class LanguageModels:
         Raises:
             BaseException: The first error, once all calls have come to an end.
         """
-        futures = {self._portal.start_task_soon(call): name for name, call in calls.items()}
+        futures = self._portal.call(_begun, calls)
         results: dict[C, R] = {}
         waiting, failure = set(futures), None
         try:
@@ -226,6 +226,12 @@ class LanguageModels:
         if failure is not None:
             raise failure
         return results
+
+
+def _begun(calls: Mapping[C, Callable[[], Coroutine[Any, Any, R]]]) -> dict[Future[R], C]:
+    """What will come of each call; one way to the loop for all, where each takes 0.2 ms."""
+    loop = asyncio.get_running_loop()
+    return {asyncio.run_coroutine_threadsafe(call(), loop): name for name, call in calls.items()}
 
 
 def _answers(_: object, found: Found) -> Mapping[str, JsonValue]:

@@ -6,16 +6,13 @@ one connection, so that nothing is searched for.
 """
 
 import asyncio
-import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Callable
-from functools import cache
 from time import monotonic
 
 import httpx
 
-IDLE_S = 5.0
-"""Longest that a connection waits for the next request."""
+from blocks.service_connection import IDLE_S, PlainLane
 
 
 class Lanes(httpx.AsyncBaseTransport):
@@ -35,7 +32,7 @@ class Lanes(httpx.AsyncBaseTransport):
         *,
         idle_s: float = IDLE_S,
     ) -> None:
-        self._open_lane = open_lane or plain_lane
+        self._open_lane = open_lane or PlainLane
         self._idle_s = idle_s
         self._idle: deque[tuple[float, httpx.AsyncBaseTransport]] = deque()
         """Since when, and which; those used last stand at the right."""
@@ -122,15 +119,3 @@ class _Answer(httpx.AsyncByteStream):
             whole = True
         finally:
             await self._lanes._leave(self._lane, whole=whole)
-
-
-def plain_lane() -> httpx.AsyncBaseTransport:
-    """One connection without TLS, which opens again when the service has closed it."""
-    one = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=IDLE_S)
-    return httpx.AsyncHTTPTransport(verify=no_certificates(), limits=one)
-
-
-@cache
-def no_certificates() -> ssl.SSLContext:
-    """For plain http: reading those of the authorities takes longer than a request."""
-    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

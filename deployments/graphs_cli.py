@@ -9,13 +9,13 @@ seqloom graphs node RUN NODE                        run a node again, from what 
 """
 
 import json
-import sys
+from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
-from deployments.telling import put, tell
+from deployments.telling import put, put_lines, tell
 
 if TYPE_CHECKING:
     from tasks.graphs.model import GraphParams
@@ -139,9 +139,7 @@ def items(
     from tasks.graphs.rerunning import stored_lines
 
     _prepare()
-    for _, line in zip(range(limit), stored_lines(run, node, given=given), strict=False):
-        sys.stdout.buffer.write(line)
-    sys.stdout.buffer.flush()
+    put_lines(islice(stored_lines(run, node, given=given), limit))
     return 0
 
 

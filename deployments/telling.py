@@ -6,9 +6,12 @@ left out; a pipe whose reader has had enough ends the output, and is no failure.
 
 import os
 import sys
+from collections.abc import Iterable
 from typing import TextIO
 
 from blocks.errors import InputError
+
+CLOSED = "standard output: is closed; expected it to be open"
 
 
 def put(text: str) -> None:
@@ -19,7 +22,7 @@ def put(text: str) -> None:
         OSError: It takes no more, as on a full disk.
     """
     if sys.stdout is None:
-        raise InputError("standard output: is closed; expected it to be open")
+        raise InputError(CLOSED)
     try:
         sys.stdout.write(f"{text}\n")
         sys.stdout.flush()
@@ -27,6 +30,26 @@ def put(text: str) -> None:
         _discard(sys.stdout)
     except OSError:
         _discard(sys.stdout)  # else the interpreter complains once more at its end
+        raise
+
+
+def put_lines(lines: Iterable[bytes]) -> None:
+    """Print lines as they come, until there are no more or nobody reads them.
+
+    Raises:
+        InputError: There is no standard output.
+        OSError: It takes no more, as on a full disk.
+    """
+    if sys.stdout is None:
+        raise InputError(CLOSED)
+    try:
+        for line in lines:
+            sys.stdout.buffer.write(line)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        _discard(sys.stdout)
+    except OSError:
+        _discard(sys.stdout)
         raise
 
 

@@ -14,7 +14,7 @@ from blocks.settings import settings
 from tasks.announcing import announce_link, announce_table, announce_text
 from tasks.graphs.delivery import GraphResult
 from tasks.graphs.model import GraphParams
-from tasks.graphs.planning import Prepared, plan_frame, plan_told, prepare
+from tasks.graphs.planning import Prepared, plan_frame, plan_told, prepare, told
 from tasks.graphs.rerunning import prepare_again
 from tasks.graphs.stages import plan_diagram, run_and_deliver
 from tasks.policies import pipeline, run_logger
@@ -35,7 +35,7 @@ def run_name() -> str:
     return "-".join(filter(None, [graph, source, "plan" if given.get("dry_run") else ""]))
 
 
-@pipeline("graphs", flow_run_name=run_name, workers=MOST_NODES)
+@pipeline("graphs", flow_run_name=run_name, workers=MOST_NODES, told=told)
 def graphs(params: GraphParams) -> GraphResult:
     """Put items through a graph; see the README for the steps and how they are wired.
 

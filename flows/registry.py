@@ -4,6 +4,7 @@ Names of flows stand here as text and are imported when one is asked for, so tha
 pipelines costs nothing. Nobody else's text is ever imported: only what stands in this table.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
@@ -45,6 +46,11 @@ class Pipeline:
     def parameters(self) -> "type[BaseModel]":
         """The model that its one parameter, `params`, has to fit."""
         return cast("type[BaseModel]", get_type_hints(self.flow.fn)["params"])
+
+    def told(self, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What the ledger may keep of the parameters of a run."""
+        told = getattr(import_module(self.entrypoint.rsplit(".", 1)[0]), "told", None)
+        return cast("Mapping[str, Any]", told(parameters)) if told is not None else parameters
 
     def plan(self, params: "BaseModel") -> "tuple[str, pd.DataFrame]":
         """What a run would do, as text and table; nothing is run.

@@ -5,6 +5,7 @@ it was tried, what came of it, and whether another pipeline took its place.
 """
 
 import time
+from collections.abc import Mapping
 from typing import Any, Literal, Self
 from uuid import UUID
 
@@ -81,7 +82,17 @@ def run_name() -> str:
     return f"run-{given.get('pipeline', 'pipeline')}"
 
 
-@pipeline("run-pipeline", flow_run_name=run_name)
+def _told(parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The parameters as the ledger may keep them: those of the pipeline as its own run's."""
+    given = parameters["params"]
+    content = given.model_dump(mode="json") if isinstance(given, BaseModel) else dict(given)
+    asked = PIPELINES.get(content.get("pipeline", ""))
+    if asked is not None:
+        content["params"] = asked.told({"params": content.get("params")})["params"]
+    return {**parameters, "params": content}
+
+
+@pipeline("run-pipeline", flow_run_name=run_name, told=_told)
 def run_pipeline(params: RunParams) -> RunOutcome:
     """Run a pipeline of the registry.
 

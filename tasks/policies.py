@@ -165,9 +165,14 @@ def pipeline(
     name: str,
     *,
     workers: int = WORKERS,
+    told: recording.Told = lambda parameters: parameters,
     **options: Any,  # noqa: ANN401 -- flow's own
 ) -> Callable[[Callable[P, R]], Flow[P, R]]:
-    """A flow of Seqloom: threads for its tasks, JSON results, one row in the ledger per run."""
+    """A flow of Seqloom: threads for its tasks, JSON results, one row in the ledger per run.
+
+    Args:
+        told: Makes of the parameters what the ledger may keep of them; secrets are masked anyway.
+    """
 
     def decorate(function: Callable[P, R]) -> Flow[P, R]:
         recording.mask_logs()
@@ -177,7 +182,7 @@ def pipeline(
             task_runner=cast("TaskRunner[Any]", ThreadPoolTaskRunner(max_workers=workers)),
             persist_result=True,
             result_serializer="json",
-            **recording.flow_hooks(),
+            **recording.flow_hooks(told),
             **options,
         )(recording.masked_errors(function))
         return made

@@ -11,7 +11,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -233,14 +233,27 @@ def _counts(result: StageResult, *, cached: bool) -> dict[str, float]:
     return values
 
 
-def _flow_running(flow: Flow[..., Any], run: FlowRun, _state: State[Any]) -> None:
-    row = persistently(_start, flow, run)
-    stop = _heartbeats.setdefault(row, threading.Event())
-    threading.Thread(target=_beat, args=(row, stop), name=f"heartbeat {row}", daemon=True).start()
-    ledger.reconcile()  # last: where it fails, this run is recorded all the same
+Told = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+"""Makes of a run's parameters what the ledger may keep of them."""
 
 
-def _start(flow: Flow[..., Any], run: FlowRun, started_at: datetime | None = None) -> str:
+def _flow_begins(told: Told) -> Callable[..., None]:
+    def begin(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:  # noqa: ARG001 -- a worker calls it with these names
+        row = persistently(_start, flow, flow_run, told)
+        stop = _heartbeats.setdefault(row, threading.Event())
+        beat = threading.Thread(
+            target=_beat, args=(row, stop), name=f"heartbeat {row}", daemon=True
+        )
+        beat.start()
+        ledger.reconcile()  # last: where it fails, this run is recorded all the same
+
+    begin.__name__ = "record_running"
+    return begin
+
+
+def _start(
+    flow: Flow[..., Any], run: FlowRun, told: Told, started_at: datetime | None = None
+) -> str:
     around = FlowRunContext.get()
     parent = around.flow_run if around is not None else None
     if parent is not None and parent.id == run.id:
@@ -250,7 +263,7 @@ def _start(flow: Flow[..., Any], run: FlowRun, started_at: datetime | None = Non
         execution_id=execution_id(run),
         flow_run_id=str(run.id),
         run_name=run.name,
-        input_data=run.parameters,
+        input_data=told(run.parameters),
         created_by=creator(parent or run),
         code_version=version("seqloom"),
         parent_execution_id=execution_id(parent) if parent is not None else None,
@@ -290,14 +303,14 @@ def creator(run: FlowRun) -> str:
     return kind or getpass.getuser()
 
 
-def _flow_ended(status: Status) -> Callable[..., None]:
+def _flow_ended(status: Status, told: Told) -> Callable[..., None]:
     def end(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
         row = execution_id(flow_run)
         if stop := _heartbeats.pop(row, None):
             stop.set()
         if not persistently(_finish, row, status, state):
             # Its start may have found no database; a row that is closed already stays as it is.
-            persistently(_start, flow, flow_run, flow_run.start_time or datetime.now(UTC))
+            persistently(_start, flow, flow_run, told, flow_run.start_time or datetime.now(UTC))
             persistently(_finish, row, status, state)
 
     end.__name__ = f"record_{status}"
@@ -329,12 +342,12 @@ TASK_HOOKS: dict[str, Any] = {"on_completion": [_task_ended], "on_failure": [_ta
 SHOWN_HOOKS: dict[str, Any] = {"on_completion": [_shown_ended], "on_failure": [_shown_ended]}
 
 
-def flow_hooks() -> dict[str, Any]:
+def flow_hooks(told: Told) -> dict[str, Any]:
     """The hooks of a flow that is to have a row in the ledger."""
     return {
-        "on_running": [_flow_running],
-        "on_completion": [_flow_ended("completed")],
-        "on_failure": [_flow_ended("failed")],
-        "on_crashed": [_flow_ended("crashed")],
-        "on_cancellation": [_flow_ended("cancelled")],
+        "on_running": [_flow_begins(told)],
+        "on_completion": [_flow_ended("completed", told)],
+        "on_failure": [_flow_ended("failed", told)],
+        "on_crashed": [_flow_ended("crashed", told)],
+        "on_cancellation": [_flow_ended("cancelled", told)],
     }

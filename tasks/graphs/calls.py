@@ -4,7 +4,7 @@ Everything here runs in worker threads and changes nothing but the object's coun
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError
 from functools import partial
 from typing import cast
@@ -53,7 +53,9 @@ class NodeWork:
         """All that happens to a chunk; `results` are those of the needs."""
         inputs, done = self.prepared(results)
         places = [place for place, outcome in enumerate(done.outcomes) if outcome is None]
-        called = self.settled([inputs[place] for place in places])
+        called = self.settled(
+            [inputs[place] for place in places], [done.keys.get(place, "") for place in places]
+        )
         for place, outcome in zip(places, called.outcomes, strict=True):
             done.outcomes[place] = outcome
         done.calls, done.tries, done.replaced = called.calls, called.tries, called.replaced
@@ -75,25 +77,31 @@ class NodeWork:
                     outcomes[place] = Failed(answer)
                 elif not answer:
                     outcomes[place] = Skipped("condition")
-        cached = self._looked_up(inputs, outcomes) if self._cached else 0
-        done = Done(outcomes, cached=cached)
+        keys = self._keys(inputs, outcomes) if self._cached else {}
+        done = Done(outcomes, keys=keys, cached=self._looked_up(keys, outcomes))
         done.seconds, done.cpu_s = time.perf_counter() - began, time.thread_time() - cpu
         return inputs, done
 
-    def _looked_up(self, inputs: list[JsonValue], outcomes: list[Outcome | None]) -> int:
-        if self._around.refresh:
-            return 0
+    def _keys(
+        self, inputs: Sequence[JsonValue], outcomes: Sequence[Outcome | None]
+    ) -> dict[int, str]:
+        """Names of the answers that are still open, by place."""
         live = [place for place, one in enumerate(outcomes) if one is None]
-        keys = item_keys(self._key, [inputs[place] for place in live])
-        ttl_s = self._node.cache.ttl_s if self._node.cache else None
-        known = self._around.context.cache.get(keys, ttl_s)
-        for place, key in zip(live, keys, strict=True):
-            if key in known:
-                outcomes[place] = kept_outcomes.read(known[key])
-        return len([key for key in keys if key in known])
+        return dict(zip(live, item_keys(self._key, [inputs[place] for place in live]), strict=True))
 
-    def settled(self, inputs: Sequence[JsonValue]) -> Done:
-        """The outcomes of items that have to be called for."""
+    def _looked_up(self, keys: Mapping[int, str], outcomes: list[Outcome | None]) -> int:
+        """Put in what is known; how many of them are."""
+        if self._around.refresh or not keys:
+            return 0
+        ttl_s = self._node.cache.ttl_s if self._node.cache else None
+        known = self._around.context.cache.get(list(keys.values()), ttl_s)
+        found = {place: known[key] for place, key in keys.items() if key in known}
+        for place, answer in found.items():
+            outcomes[place] = kept_outcomes.read(answer)
+        return len(found)
+
+    def settled(self, inputs: Sequence[JsonValue], keys: Sequence[str]) -> Done:
+        """The outcomes of items that have to be called for; `keys` name their answers."""
         done = Done([])
         if not inputs:
             return done
@@ -102,14 +110,10 @@ class NodeWork:
         for start in range(0, len(inputs), size):
             done.outcomes += self._called(inputs[start : start + size], done)
         if self._cached:
-            self._keep(inputs, done.outcomes)
+            self._around.context.cache.put(kept_outcomes.written(keys, done.outcomes))
         self._replace_failed(inputs, done)
         done.seconds, done.cpu_s = time.perf_counter() - began, time.thread_time() - cpu
         return done
-
-    def _keep(self, inputs: Sequence[JsonValue], outcomes: Sequence[Outcome | None]) -> None:
-        keys = item_keys(self._key, inputs)
-        self._around.context.cache.put(kept_outcomes.written(keys, outcomes))
 
     def _called(self, inputs: Sequence[JsonValue], done: Done) -> list[Outcome]:
         """Outcomes of items; with `join: each`, of one call for each value of an item."""

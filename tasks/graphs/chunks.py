@@ -12,6 +12,15 @@ Number = tuple[int, ...]
 """Number of an item: its place in the input, and its places where items were spread."""
 
 
+def number_text(number: Number) -> str:
+    """An item's number as people read it, from 1; parts of an item behind a point.
+
+    >>> number_text((0, 2))
+    '1.3'
+    """
+    return ".".join(str(one + 1) for one in number)
+
+
 @dataclass(slots=True)
 class Chunk:
     """Items that travel together; their outcomes at each node that they have passed."""
@@ -92,6 +101,8 @@ class Entry:
     chunk: Chunk
     place: int
     value: JsonValue
+    key: str = ""
+    """Name of its answer, where that is kept."""
 
 
 @dataclass(slots=True)

@@ -8,9 +8,10 @@ for tables, would be those of the chunk that an item happens to travel in, and a
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Annotated
 
 import pandas as pd
-from pydantic import JsonValue
+from pydantic import AfterValidator, JsonValue
 
 from blocks.errors import InputError
 from tasks.expression import Expression, compile_expression
@@ -67,6 +68,18 @@ class Condition:
         columns = {name: [_field(item, name) for item in items] for name in self.fields}
         table = pd.DataFrame(columns, index=range(len(items)), dtype=object)
         return [bool(one) for one in self._expression.evaluate(table)]
+
+
+def _condition_text(text: str) -> str:
+    try:
+        Condition(text)
+    except InputError as error:
+        raise ValueError(str(error)) from None
+    return text
+
+
+ConditionText = Annotated[str, AfterValidator(_condition_text)]
+"""A parameter that holds a condition."""
 
 
 def _field(item: JsonValue, name: str) -> JsonValue:

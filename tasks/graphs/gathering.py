@@ -9,7 +9,7 @@ from typing import IO, Self
 from pydantic import JsonValue
 
 from tasks.graphs import joins
-from tasks.graphs.chunks import Chunk, Number, taken
+from tasks.graphs.chunks import Chunk, Number, number_text, taken
 from tasks.graphs.compiled import INPUT, Graph, Ready
 from tasks.graphs.outcome_lines import item_line, masked, masked_outcome
 from tasks.graphs.results import values_of
@@ -52,15 +52,6 @@ class Shown:
                 return self.skipped
             case _:
                 return self.passed
-
-
-def number_text(number: Number) -> str:
-    """An item's number as people read it, from 1; parts of an item behind a point.
-
-    >>> number_text((0, 2))
-    '1.3'
-    """
-    return ".".join(str(one + 1) for one in number)
 
 
 class Gathering:

@@ -15,6 +15,9 @@ from tasks.graphs.model import GraphInput
 from tasks.graphs.reading import Survey, file_items, kind_of, surveyed, text_item
 from tasks.graphs.step import Item
 
+TEXT = "text"
+"""Field that holds a text which is given as it is."""
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -59,7 +62,7 @@ def _items(given: GraphInput) -> Iterator[Item]:
     if not given.given:
         raise InputError("input: nothing given; expected source, texts or items")
     if given.texts:
-        return ({"text": text} for text in given.texts)
+        return ({TEXT: text} for text in given.texts)
     if given.items:
         return iter(given.items)
     place = placed(given.source)

@@ -32,7 +32,11 @@ class GraphInput(Params):
         (), title="Texts", description="instead of a file; at most 10,000", max_length=10_000
     )
     items: tuple[dict[str, JsonValue], ...] = Field(
-        (), title="Items", description="instead of a file; JSON objects", max_length=10_000
+        (),
+        title="Items",
+        description="instead of a file; JSON objects. Prefect shows texts and items that stand"
+        " here as they are, masked fields too: those belong in a file",
+        max_length=10_000,
     )
     format: Format = Field("auto", title="Format", description="auto: told by the name")
     pattern: str = Field("*.txt", title="Pattern", description="which files of a folder")

@@ -1,17 +1,20 @@
 """What a run over a graph will do, and all that can be wrong with it before it begins."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
+from pydantic import ValidationError
 
+from blocks.errors import InputError
 from blocks.kept_answers import Forgetful, KeptAnswers
 from blocks.llm_budget import ModelLimits
 from blocks.llm_calls import ModelConnection
 from blocks.llm_connection import ENVIRONMENT, environment_connection
 from blocks.llm_models import LanguageModels
+from blocks.masking import MASK
 from blocks.storage import open_uri
 from tasks.dag import plan_text
 from tasks.graphs.chain_keys import chain_keys, chunk_keys, closed
@@ -19,7 +22,7 @@ from tasks.graphs.chunks import Stream
 from tasks.graphs.compiled import INPUT, Graph, compiled
 from tasks.graphs.declared import MOST_BYTES, read_declaration
 from tasks.graphs.functions import FUNCTIONS
-from tasks.graphs.inputs import Source, opened, placed
+from tasks.graphs.inputs import TEXT, Source, opened, placed
 from tasks.graphs.model import Declaration, GraphParams
 from tasks.graphs.model_choice import require_runners, with_models
 from tasks.graphs.models import NoModels
@@ -48,15 +51,41 @@ class Prepared:
     @property
     def told(self) -> dict[str, Any]:
         """The parameters as they are kept and shown: items among them are masked."""
-        content = self.params.model_dump(mode="json")
-        content["input"]["items"] = masked(content["input"]["items"], self.hidden)
-        return content
+        return _told(self.params, self.hidden)
 
     @property
     def limits(self) -> Limits:
         """Sizes and bounds."""
         params = self.params
         return Limits(params.chunk, params.workers, params.chunks_in_flight)
+
+
+def told(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters of a flow run as the ledger keeps them: items among them are masked.
+
+    Where the graph cannot be read, nothing tells which fields are to be masked: then all are.
+    """
+    given = parameters.get("params")
+    try:
+        params = given if isinstance(given, GraphParams) else GraphParams.model_validate(given)
+    except ValidationError:
+        return {**parameters, "params": MASK}
+    try:
+        declaration, _ = declaration_of(params)
+    except InputError:
+        hidden = {name for item in params.input.items for name in item} | {TEXT}
+    else:
+        groups = [declaration.nodes, *(one.nodes for one in declaration.subgraphs)]
+        hidden = {name for nodes in groups for node in nodes for name in node.mask}
+    return {**parameters, "params": _told(params, hidden)}
+
+
+def _told(params: GraphParams, hidden: Collection[str]) -> dict[str, Any]:
+    content = params.model_dump(mode="json")
+    content["input"]["items"] = masked(content["input"]["items"], hidden)
+    if TEXT in hidden:
+        content["input"]["texts"] = [MASK] * len(params.input.texts)
+    return content
 
 
 def prepare(params: GraphParams) -> Prepared:

@@ -1,8 +1,7 @@
 """One node of an earlier run, from the inputs that were stored, as a graph of its own.
 
 What the run masked is masked in these inputs, too; a node that gets such fields is not run again.
-Of a node that `join: each` calls once for each
-need, each value is an item.
+Of a node that `join: each` calls once for each need, each value is an item.
 """
 
 import hashlib

@@ -7,9 +7,10 @@ import orjson
 import pandas as pd
 from markupsafe import Markup
 
+from tasks.graphs.chunks import number_text
 from tasks.graphs.compiled import Graph
 from tasks.graphs.drawing import Box, drawn
-from tasks.graphs.gathering import SAMPLE, TOLD_ERRORS, Gathering, Sample, Shown, number_text
+from tasks.graphs.gathering import SAMPLE, TOLD_ERRORS, Gathering, Sample, Shown
 from tasks.graphs.step import Failed, Several, Skipped, Value
 from tasks.graphs.tally import State, Tally
 from tasks.report.number_text import counted, duration

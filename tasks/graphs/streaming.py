@@ -24,7 +24,7 @@ from pydantic import JsonValue
 from blocks.cancellation import given_up_by
 from blocks.errors import SeqloomError
 from tasks.graphs.calls import NodeWork
-from tasks.graphs.chunks import Chunk, Entry, taken
+from tasks.graphs.chunks import Chunk, Entry, number_text, taken
 from tasks.graphs.compiled import Graph
 from tasks.graphs.limited_calls import Workers
 from tasks.graphs.passage import Known, Passage
@@ -209,8 +209,7 @@ class Engine:
         for number, outcome in zip(chunk.numbers, found, strict=True):
             if isinstance(outcome, Failed) and self._error is None:
                 at.tally.broken = True
-                place = ".".join(str(one + 1) for one in number)
-                text = f"node {at.one.name!r}, item {place}: {outcome.text}"
+                text = f"node {at.one.name!r}, item {number_text(number)}: {outcome.text}"
                 self._error = GraphFailedError(text)
 
     def _end_nodes(self, pool: Workers) -> None:

@@ -1,6 +1,7 @@
 """What the nodes of a run share, and what one of them hands back for some items."""
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tasks.graphs.limited_calls import Workers
@@ -39,6 +40,8 @@ class Done:
 
     outcomes: list[Outcome | None]
     """None: to be called, in a batch to come."""
+    keys: Mapping[int, str] = field(default_factory=dict)
+    """Of a node whose answers are kept: the names of those that were not there, by place."""
     cached: int = 0
     calls: int = 0
     tries: int = 0

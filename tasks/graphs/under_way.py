@@ -90,7 +90,7 @@ class At:
 
     def settle(self, entries: list[Entry]) -> Done:
         """Call for a batch."""
-        return self.work.settled([entry.value for entry in entries])
+        return self.work.settled([one.value for one in entries], [one.key for one in entries])
 
     def next_ready(self) -> Chunk | None:
         """The next chunk that may be worked on."""
@@ -114,7 +114,9 @@ class At:
         inputs, done = prepared
         assert self.batches is not None  # noqa: S101
         places = [place for place, outcome in enumerate(done.outcomes) if outcome is None]
-        self.batches.add(chunk.index, [Entry(chunk, place, inputs[place]) for place in places])
+        keys = done.keys
+        entries = [Entry(chunk, place, inputs[place], keys.get(place, "")) for place in places]
+        self.batches.add(chunk.index, entries)
         if not places:
             return done.outcomes
         self.missing[chunk.index] = len(places)

@@ -396,6 +396,7 @@ def test_whoever_leaves_early_leaves_nothing_behind(server):
                 async for _ in batches:
                     break
             others = asyncio.all_tasks() - {asyncio.current_task()}
+            await asyncio.sleep(0.15)  # the server takes in what was sent before
             started = server.seen.requests["esm2-8m/score"]
             await asyncio.sleep(0.15)
             return {task for task in others if not task.done()}, started

@@ -1,6 +1,9 @@
 """`seqloom graphs`: what it prints, its exit status, and one line for what is wrong."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,7 @@ from blocks import database, ledger
 from deployments import cli
 from tasks.graphs.functions import FUNCTIONS
 
+ROOT = Path(__file__).resolve().parents[2]
 GRAPH = """
 nodes:
   - {name: words, uses: tokenise}
@@ -57,6 +61,20 @@ def test_a_run_is_recorded_and_its_nodes_can_be_looked_at(folder, capfdbinary):
     status, out, _ = said(capfdbinary, "node", "latest", "long")
     assert (status, "items    2 in, 0 failed; out: 1 of long" in out) == (0, True)
     assert said(capfdbinary, "items", "latest", "words")[0] == 0  # `latest` is the whole run
+
+
+def test_a_reader_that_has_had_enough_of_the_items_is_no_failure(folder, capfdbinary):
+    said(capfdbinary, "run", "graph.yaml", "--input", "items.jsonl")
+    reading, writing = os.pipe()
+    os.close(reading)
+
+    done = subprocess.run(
+        [sys.executable, "-m", "deployments.cli", "graphs", "items", "latest", "words"],
+        env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=writing, stderr=subprocess.PIPE,
+        check=False,
+    )  # fmt: skip
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_items_that_fail_below_a_split_are_told_and_set_the_exit_status(

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from blocks import database, ledger
+from blocks.errors import InputError
 from deployments import cli
 from flows.graphs import graphs, plan
 from tasks.graphs.model import GraphParams
@@ -102,6 +103,17 @@ def test_nodes_end_as_cached_skipped_and_failed(prefect_server, tmp_path):
         "write results": "Completed",
     }  # fmt: skip
     assert result.states["none"] == "FAILED"
+
+
+def test_masked_fields_of_items_in_the_parameters_are_not_in_the_ledger(tmp_path):
+    declared = tmp_path / "graph.yaml"
+    declared.write_text("nodes: [{name: words, uses: tokenise, mask: [name, text]}]\n")
+    for given in ({"items": [{"name": "Doe", "text": "Doe"}]}, {"texts": ["Doe"]}):
+        graphs(GraphParams.model_validate({"input": given, "graph": str(declared)}))
+        assert "Doe" not in str(ledger.runs()[0].input_data)
+    with pytest.raises(InputError):
+        graphs(GraphParams.model_validate({"input": given, "graph": "nowhere.yaml"}))
+    assert "Doe" not in str(ledger.runs()[0].input_data)
 
 
 def test_a_node_that_ends_the_run_fails_it_and_keeps_what_was_done(prefect_server, tmp_path):

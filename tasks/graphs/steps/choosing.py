@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from blocks.errors import InputError
-from tasks.graphs.conditions import Condition
+from tasks.graphs.conditions import Condition, ConditionText
 from tasks.graphs.step import Failed, Item, Outcome, Skipped, StepContext, Value, step
 from tasks.parameters import Params
 
@@ -13,18 +12,9 @@ from tasks.parameters import Params
 class FilterParams(Params):
     """Which items go on."""
 
-    keep: str = Field(
+    keep: ConditionText = Field(
         title="Keep", description="condition on the item, e.g. score > 0.5", min_length=1
     )
-
-    @field_validator("keep")
-    @classmethod
-    def _is_a_condition(cls, text: str) -> str:
-        try:
-            Condition(text)
-        except InputError as error:
-            raise ValueError(str(error)) from None
-        return text
 
 
 class _Filter:

@@ -2,10 +2,9 @@
 
 from typing import Any, NoReturn
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from blocks.errors import InputError
-from tasks.graphs.conditions import Condition
+from tasks.graphs.conditions import ConditionText
 from tasks.graphs.step import Step
 from tasks.parameters import Params
 
@@ -28,21 +27,12 @@ class RepeatParams(Params):
     """What is repeated, until when."""
 
     graph: str = Field(title="Sub-graph", description="whose result goes in again", min_length=1)
-    until: str = Field(
+    until: ConditionText = Field(
         title="Until", description="condition on its result, e.g. score > 0.9", min_length=1
     )
     max_iterations: int = Field(
         10, title="Most repetitions", description="then the item fails", ge=1, le=1_000
     )
-
-    @field_validator("until")
-    @classmethod
-    def _is_a_condition(cls, text: str) -> str:
-        try:
-            Condition(text)
-        except InputError as error:
-            raise ValueError(str(error)) from None
-        return text
 
 
 def _made_by_the_engine(_: Any) -> NoReturn:  # noqa: ANN401 -- any parameters
