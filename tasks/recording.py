@@ -239,10 +239,11 @@ Told = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 def _flow_begins(told: Told) -> Callable[..., None]:
     def begin(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:  # noqa: ARG001 -- a worker calls it with these names
-        row = persistently(_start, flow, flow_run, told(flow_run.parameters))
+        row = persistently(_start, flow, flow_run, told)
         stop = _heartbeats.setdefault(row, threading.Event())
-        beat = threading.Thread(target=_beat, args=(row, stop), name=f"heartbeat {row}")
-        beat.daemon = True
+        beat = threading.Thread(
+            target=_beat, args=(row, stop), name=f"heartbeat {row}", daemon=True
+        )
         beat.start()
         ledger.reconcile()  # last: where it fails, this run is recorded all the same
 
@@ -251,10 +252,7 @@ def _flow_begins(told: Told) -> Callable[..., None]:
 
 
 def _start(
-    flow: Flow[..., Any],
-    run: FlowRun,
-    parameters: Mapping[str, Any],
-    started_at: datetime | None = None,
+    flow: Flow[..., Any], run: FlowRun, told: Told, started_at: datetime | None = None
 ) -> str:
     around = FlowRunContext.get()
     parent = around.flow_run if around is not None else None
@@ -265,7 +263,7 @@ def _start(
         execution_id=execution_id(run),
         flow_run_id=str(run.id),
         run_name=run.name,
-        input_data=parameters,
+        input_data=told(run.parameters),
         created_by=creator(parent or run),
         code_version=version("seqloom"),
         parent_execution_id=execution_id(parent) if parent is not None else None,
@@ -312,8 +310,7 @@ def _flow_ended(status: Status, told: Told) -> Callable[..., None]:
             stop.set()
         if not persistently(_finish, row, status, state):
             # Its start may have found no database; a row that is closed already stays as it is.
-            began = flow_run.start_time or datetime.now(UTC)
-            persistently(_start, flow, flow_run, told(flow_run.parameters), began)
+            persistently(_start, flow, flow_run, told, flow_run.start_time or datetime.now(UTC))
             persistently(_finish, row, status, state)
 
     end.__name__ = f"record_{status}"

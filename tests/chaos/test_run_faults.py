@@ -107,14 +107,13 @@ def test_a_server_that_is_killed_in_a_run_and_comes_back(tmp_path: Path, told: T
         all_is_recorded(found)
         row = found.run.flow_run_id
         assert answer_of("GET", f"{first.api}/flow_runs/{row}")["state"]["type"] == "COMPLETED"
-        asked = {"task_runs": {"flow_run_id": {"any_": [row]}}}
-
-        def tasks() -> list[str]:
-            answer = answer_of("POST", f"{first.api}/task_runs/filter", asked)
-            return sorted(one["name"] for one in answer if one["state_type"] == "COMPLETED")
-
-        until(lambda: tasks() == ["after", "before", "faulty"], 60)
-    told("Prefect server killed in a run, back later", "the run waits, ends, is Completed there")
+    # Prefect gives up the events that it has not sent when its connection for them breaks: tasks
+    # may look unfinished in its UI. What they did is stored, and stands in the ledger.
+    told(
+        "Prefect server killed in a run, back later",
+        "the run waits, ends, is Completed there",
+        "states of some tasks in Prefect's UI",
+    )
 
 
 @pytest.mark.tool

@@ -1,10 +1,14 @@
 """The report on all runs: its page, its event, and the automation that reacts to it."""
 
 import csv
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
+import httpx
 import pytest
 import sqlalchemy as sa
 import yaml
@@ -36,9 +40,10 @@ def history(pipeline: str, *groups: tuple[str, int, float]) -> None:
 
 
 def test_a_report_is_a_page_with_tables_and_stands_in_the_ledger(prefect_server: LocalPrefect):
-    history("steady", ("completed", 9, 2.0), ("failed", 1, 1.0))
+    steady = f"steady-{uuid4().hex[:8]}"
+    history(steady, ("completed", 9, 2.0), ("failed", 1, 1.0))
 
-    result = report(OpsParams(pipeline="steady"))
+    result = report(OpsParams(pipeline=steady))
 
     assert (result.runs, result.pipelines, result.left) == (10, 1, ())
     folder = Path(result.folder)
@@ -50,39 +55,40 @@ def test_a_report_is_a_page_with_tables_and_stands_in_the_ledger(prefect_server:
     assert recorded.output_data["page"] == result.page
 
 
-def created(prefect: LocalPrefect, path: Path) -> str:
+@contextmanager
+def automation(prefect: LocalPrefect, path: Path) -> Iterator[str]:
     """Name of the automation of a file, switched on; `{flow/name}` stands for a deployment."""
-    text = path.read_text()
-    answer = answer_of("GET", f"{prefect.api}/deployments/name/ops/note")
-    content = yaml.safe_load(text.replace("{ops/note}", answer["id"])) | {"enabled": True}
-    return str(answer_of("POST", f"{prefect.api}/automations/", content)["name"])
+    note = answer_of("GET", f"{prefect.api}/deployments/name/ops/note")["id"]
+    content = yaml.safe_load(path.read_text().replace("{ops/note}", note)) | {"enabled": True}
+    made = answer_of("POST", f"{prefect.api}/automations/", content)
+    try:
+        yield str(made["name"])
+    finally:
+        httpx.delete(f"{prefect.api}/automations/{made['id']}", timeout=60)
 
 
 def events(prefect: LocalPrefect, resource: str) -> list[dict[str, Any]]:
     wanted = {"filter": {"event": {"name": ["seqloom.band.left"]}, "resource": {"id": [resource]}}}
-    found: list[dict[str, Any]] = answer_of("POST", f"{prefect.api}/events/filter", wanted)[
-        "events"
-    ]
-    return found
+    found = answer_of("POST", f"{prefect.api}/events/filter", wanted)["events"]
+    return [dict(event) for event in found]
 
 
 def test_a_band_that_was_left_is_an_event_and_the_automation_notes_it(deployed: LocalPrefect):
-    name = created(deployed, AUTOMATION)
-    history("shaky", ("completed", 3, 2.0), ("failed", 2, 1.0))
-
-    result = report(OpsParams(pipeline="shaky"))
-
-    (left,) = result.left
-    assert (left.measure, left.value) == ("success_rate", 0.6)
-    until(lambda: events(deployed, "seqloom.pipeline.shaky"), 60)
-    (event,) = events(deployed, "seqloom.pipeline.shaky")
-    assert event["payload"] == left.model_dump()
+    shaky = f"shaky-{uuid4().hex[:8]}"
+    history(shaky, ("completed", 3, 2.0), ("failed", 2, 1.0))
 
     def noted() -> list[Any]:
         rows = ledger.runs(pipeline="ops", status="completed", limit=50)
-        return [row for row in rows if row.run_name == "note-shaky-success_rate"]
+        return [row for row in rows if row.run_name == f"note-{shaky}-success_rate"]
 
-    until(noted, 300)
+    with automation(deployed, AUTOMATION) as name:
+        result = report(OpsParams(pipeline=shaky))
+        until(noted, 300)
+
+    (left,) = result.left
+    assert (left.measure, left.value) == ("success_rate", 0.6)
+    (event,) = events(deployed, f"seqloom.pipeline.{shaky}")
+    assert event["payload"] == left.model_dump()
     (note,) = noted()
     assert note.created_by == f"automation:{name}"
     assert note.output_data == {"told": left.told}
