@@ -22,6 +22,10 @@ COMMANDS: tuple[list[str], ...] = (
     ["domains", "status"],
     ["graphs"],
     ["graphs", "run"],
+    ["gateway"],
+    ["keys"],
+    ["keys", "make"],
+    ["audit", "verify"],
     ["doctor"],
 )
 LOADED = "import sys; from deployments.cli import main; main({}); print('prefect' in sys.modules)"
