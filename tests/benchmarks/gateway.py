@@ -6,8 +6,9 @@ Both get the same parameters from the same number of threads, one after the othe
 server of its own with a login and without a worker: SQLite, or the PostgreSQL database of
 `--database postgresql+asyncpg://…`. Each request to the gateway has an Idempotency-Key; every tenth
 is sent three times at once. Answers of 429 and 503 are tried again after their Retry-After. At the
-end the runs that Prefect has are compared with those that were accepted. "server ms" and "gateway ms"
-are CPU time for each accepted run: on a machine that does other work they tell more than runs a minute.
+end the runs that Prefect has are compared with those that were accepted. "server ms" and "gateway
+ms" are CPU time for each accepted run: they tell more than runs a minute where a machine does other
+work as well.
 """
 
 import argparse
