@@ -26,8 +26,10 @@ from deployments.telling import tell
 from flows.registry import Pipeline
 
 STARTS_AT_ONCE = 1
-"""On SQLite, Prefect refuses all but one of several starts (503), and its server is one process:
-more at once start no more a minute on PostgreSQL either (`tests/benchmarks/gateway.py`)."""
+"""Prefect on SQLite refuses (503) a start that finds the database changed since it began, so that
+several at once keep each other from starting."""
+TURN_S = 20.0
+"""Longest that a start waits for its turn."""
 PATIENCE = RetryRule(attempts=7, first_wait_s=0.05, longest_wait_s=1.0, statuses=frozenset({503}))
 """Prefect's database was busy; everything that is asked here may be asked twice."""
 BUSY_S = 2
@@ -100,7 +102,7 @@ class PrefectRuns:
         if deployment is None:
             told = f"pipeline {asked.name}: its deployment is not there; expected `make deploy`"
             raise RefusedError(503, told, retry_after_s=60)
-        with self._starts:
+        with self._turn():
             made = self._ask("POST", f"deployments/{deployment['id']}/create_flow_run", content)
         run = FlowRun.model_validate(made)
         if run.labels.get(DIGEST) != inputs.digest:
@@ -135,6 +137,15 @@ class PrefectRuns:
         state = {"state": {"type": "CANCELLING", "name": "Cancelling"}}
         self._ask("POST", f"flow_runs/{run.id}/set_state", state)
         return FlowRun.model_validate(self._ask("GET", f"flow_runs/{run.id}"))
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        if not self._starts.acquire(timeout=TURN_S):
+            raise RefusedError(503, "too many starts at once; expected later", retry_after_s=BUSY_S)
+        try:
+            yield
+        finally:
+            self._starts.release()
 
     def _ask(self, method: str, path: str, content: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401 -- JSON of any shape
         """What Prefect answers; None for 404."""

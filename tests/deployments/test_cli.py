@@ -30,6 +30,10 @@ COMMANDS: tuple[list[str], ...] = (
     ["arrivals", "retry"],
     ["emit"],
     ["start"],
+    ["gateway"],
+    ["keys"],
+    ["keys", "make"],
+    ["audit", "verify"],
     ["doctor"],
 )
 LOADED = "import sys; from deployments.cli import main; main({}); print('prefect' in sys.modules)"
