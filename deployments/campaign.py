@@ -76,6 +76,8 @@ def _show(prefect: LocalPrefect, run: dict[str, Any], seconds: float) -> None:
     latest = Path(prefect.environment["SEQLOOM_RESULTS"]) / "workflows" / "latest"
     manifest = json.loads((latest / "RUN.json").read_text())
     found = recovered(manifest["folders"])
+    summary = Path(manifest["folders"]["summary"])
+    review = json.loads((summary / "RUN.json").read_text())
     say("\nBest variants, beside the truth\n" + found.ranking.head(SHOWN).to_string(index=False))
     columns = ["rank", "parent_mutations", "additive_score", "fitness"]
     say("\nDesigns of the next round\n" + found.designs[columns].head(5).to_string(index=False))
@@ -83,7 +85,10 @@ def _show(prefect: LocalPrefect, run: dict[str, Any], seconds: float) -> None:
         f"\nOf {found.planted} planted variants, {found.found} are among the first {found.planted}."
         f"\nOf {len(found.designs)} designs, {found.better} are truly better than the best variant"
         f" of the library ({found.best_before:.2f} log2 per round)."
+        f"\nThe summary has {review['sentences']} sentences with {review['numbers']} numbers and"
+        f" names, all found in the tables; {review['dropped']} sentences were left out."
         f"\n  page     {manifest['page']}"
+        f"\n  summary  {summary / 'summary.md'}"
         f"\n  run      {run['name']} ({run['id'][:8]})"
         f"\nFrom the command to the end it took {seconds:.0f} s."
     )
