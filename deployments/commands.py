@@ -8,6 +8,7 @@
     seqloom reads process cfg.toml      FASTQ processing; `seqloom reads --help` for the rest
     seqloom domains status BATCH        how far a batch of proteins is; `domains failed BATCH`
     seqloom graphs run graph.yaml       text and language-model steps; `seqloom graphs --help`
+    seqloom agents check latest         look the numbers of a summary up in its tables again
     seqloom doctor                      what is installed, what is missing, how to mend it
 
 Exit status: 0 done, 1 something failed, 2 wrong input or parameters, 3 done but items failed.
@@ -25,6 +26,7 @@ from cyclopts.exceptions import UnusedCliTokensError
 from cyclopts.validators import Number
 
 from blocks.errors import InputError, InputProblems, SeqloomError
+from deployments.agents_cli import agents_app
 from deployments.domains_cli import domains_app
 from deployments.graphs_cli import graphs_app
 from deployments.reads_cli import reads_app
@@ -49,6 +51,7 @@ app.command(runs_app)
 app.command(reads_app)
 app.command(domains_app)
 app.command(graphs_app)
+app.command(agents_app)
 
 AsJson = Annotated[
     bool,

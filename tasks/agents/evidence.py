@@ -73,7 +73,8 @@ class Found:
             for value in self.values.values()
             if not is_number(value) and not is_missing(value)
         ]
-        labels = [place.table, *place.columns, self.label, place.equals]
+        inner = (name.partition(".")[2] for name in place.columns)  # of `lost.close: x > 2`
+        labels = [place.table, *place.columns, *inner, self.label, place.equals]
         return Support(tuple(values), tuple(texts), tuple(one for one in labels if one))
 
     def told(self) -> str:

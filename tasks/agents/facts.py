@@ -15,7 +15,7 @@ def fact_rows(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     empty = pd.DataFrame(columns=list(FACT_COLUMNS))
     parts = [
         _mentions(frames.get("entities", empty)),
-        _figures(frames.get("columns", empty)),
+        _figures(frames.get("column_figures", empty)),
         _oddities(frames.get("anomalies", empty)),
         _broken(frames.get("violations", empty)),
     ]

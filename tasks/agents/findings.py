@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from tasks.agents.evidence import Figure, Found, Place, resolve, unit_of
+from tasks.agents.evidence import Figure, Found, Place, resolve
 from tasks.agents.model import SynthesisParams
 from tasks.agents.table_data import Cell, TableData, is_missing, is_number
 from tasks.parameters import Record
@@ -25,11 +25,12 @@ _NAMING = frozenset({"id", "number", "rank", "item", "row", "index", "seed"})
 """Columns whose figures say nothing."""
 
 
+_SHARES = frozenset({"share", "completeness", "consistency", "naming", "validity"})
 _ODD = {
-    "missing": "lack a value",
-    "mixed types": "hold another type than most",
-    "outliers": "are far outside of the quartiles",
-    "double rows": "are there before",
+    "missing": "without a value",
+    "mixed types": "with another type than most",
+    "outliers": "far outside of the quartiles",
+    "double rows": "like an earlier one",
 }
 """Anomaly -> what a sentence says of its rows."""
 
@@ -109,7 +110,9 @@ def _rounded(value: float, decimals: int | None = None) -> str:
 
 
 def _cell(found: Found, name: str) -> str:
-    return shown(found.values[name], found.units.get(name, ""))
+    """A cell, or a figure; fractions are told in percent only where they are surely shares."""
+    unit = found.units.get(name, "")
+    return shown(found.values[name], "" if unit == "share" and name not in _SHARES else unit)
 
 
 def _run(table: TableData, tables: Tables) -> Iterator[Sentence]:
@@ -127,8 +130,8 @@ def _run(table: TableData, tables: Tables) -> Iterator[Sentence]:
         for name, cell in table.rows[0].items()
         if is_number(cell) and not name.endswith("_s") and name != "seed"
     ]
-    top = [name for name in names if "." not in name]
-    for group in _groups(top, 6):
+    top = [name for name in names if "." not in name and (table.rows[0][name] or name == "failed")]
+    for group in _groups(top, 8):
         place = Place(table=table.name, row=1, columns=tuple(group))
         found = resolve(place, tables)
         said = _listed([f"{name.replace('_', ' ')} {_cell(found, name)}" for name in group])
@@ -167,7 +170,8 @@ def _best(table: TableData, tables: Tables, most: int) -> Iterator[Sentence]:
         if is_number(cell)
     ]
     ranked.sort(key=lambda pair: (-pair[0] if down else pair[0], pair[1]))
-    columns = _telling_columns(table)
+    wanted = [name for name in table.told if name in table.columns and name != table.best]
+    columns = wanted or _telling_columns(table)
     for place_, (_, number) in enumerate(ranked[:most]):
         place = Place(table=table.name, row=number, columns=(table.best, *columns))
         found = resolve(place, tables)
@@ -224,8 +228,7 @@ def _figures(table: TableData, tables: Tables) -> Iterator[Sentence]:
     for name in _telling_columns(table):
         place = Place(table=table.name, columns=(name,), figures=wanted)
         found = resolve(place, tables)
-        unit = unit_of(table, name)
-        values = {key: shown(found.values[key], unit) for key in wanted}
+        values = {key: _cell(found, key) for key in wanted}
         text = (
             f"{name} of {table.name} lies between {values['min']} and {values['max']}, with a"
             f" median of {values['median']} and a mean of {values['mean']}."
@@ -243,19 +246,18 @@ def _texts(made: Tables, tables: Tables) -> Iterator[Sentence]:
                 Place(table="entities", columns=("kind",), figures=("equal",), equals=kind)
                 for kind in group
             )
-            said = [
-                f"{place.equals} {_cell(resolve(place, tables), 'equal')} times" for place in places
-            ]
-            yield Sentence(section="Texts", text=f"Texts name {_listed(said)}.", places=places)
+            said = [f"{place.equals} {_cell(resolve(place, tables), 'equal')}" for place in places]
+            yield Sentence(
+                section="Texts", text=f"Mentions by kind: {_listed(said)}.", places=places
+            )
     telling = made.get("telling")
-    for number, row in enumerate(telling.rows if telling is not None else (), start=1):
-        at = Place(table="telling", row=number, columns=("text",))
+    for row in telling.rows if telling is not None else ():
         field = re.sub(r"\[\d+\]$", "", str(row["field"]))
         source = Place(table=str(row["table"]), row=int(row["row"]), columns=(field,))
         name = str(row["id"]) or f"row {row['row']}"
         quoted = CITATION.sub(lambda match: f" ({match[1]})", str(row["text"])).rstrip(".")
         text = f"{row['table']}, {name}, says: “{quoted}”."
-        yield Sentence(section="Texts", text=text, places=(source, at))
+        yield Sentence(section="Texts", text=text, places=(source,))
 
 
 def _quality(made: Tables, tables: Tables) -> Iterator[Sentence]:
@@ -263,7 +265,7 @@ def _quality(made: Tables, tables: Tables) -> Iterator[Sentence]:
     quality = made.get("quality")
     for number, row in enumerate(quality.rows if quality is not None else (), start=1):
         columns = ("records", "broken") if row["broken"] else ("records",)
-        place = Place(table="quality", row=number, columns=("completeness", *columns))
+        place = Place(table="quality", row=number, columns=("table", "completeness", *columns))
         found = resolve(place, tables)
         text = f"{_cell(found, 'completeness')} of the cells of {row['table']} hold something"
         if row["broken"]:
@@ -279,14 +281,11 @@ def _quality(made: Tables, tables: Tables) -> Iterator[Sentence]:
     for number, row in ranked:
         if row["anomaly"] == "missing" and math.isclose(float(row["share"]), 1):
             continue
-        place = Place(table="anomalies", row=number, columns=("rows", "share"))
+        told = ("table", "column", "anomaly", "rows", "share")
+        place = Place(table="anomalies", row=number, columns=told)
         found = resolve(place, tables)
         where = f"column {row['column']} of {row['table']}" if row["column"] else str(row["table"])
         rows = "row" if row["rows"] == 1 else "rows"
-        text = (
-            f"In {where}, {_cell(found, 'rows')} {rows} ({_cell(found, 'share')}) have"
-            f" {row['anomaly']}."
-        )
-        yield Sentence(
-            section="Quality", text=text.replace("have missing", "lack a value"), places=(place,)
-        )
+        count = f"{_cell(found, 'rows')} {rows} ({_cell(found, 'share')})"
+        text = f"In {where}: {count} {_ODD[str(row['anomaly'])]}."
+        yield Sentence(section="Quality", text=text, places=(place,))

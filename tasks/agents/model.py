@@ -30,6 +30,9 @@ class TableFile(Params):
     id: str = Field("", title="Id", description="column that names a row; empty: id, name, …")
     best: str = Field("", title="Best by", description="column by which rows are told as the best")
     goal: Literal["maximise", "minimise"] = Field("maximise", title="Goal")
+    columns: tuple[str, ...] = Field(
+        (), title="Columns", description="told of the best rows; none: some that hold numbers"
+    )
     about: str = Field("", title="About", description="what a row is, such as variant; for texts")
 
 

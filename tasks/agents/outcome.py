@@ -23,12 +23,13 @@ class SourceRef(Record):
     id: str = ""
     best: str = ""
     goal: str = "maximise"
+    columns: tuple[str, ...] = ()
     about: str = ""
 
     def identity(self) -> list[object]:
         """What is read and what it is called; not where it lies."""
         content = self.file.digest if self.file else self.origin
-        told = [self.pipeline, self.id, self.best, self.goal, self.about]
+        told = [self.pipeline, self.id, self.best, self.goal, self.columns, self.about]
         return [self.name, content, self.kind, *told]
 
 
@@ -43,11 +44,12 @@ class Sheet(Record):
     id: str = ""
     best: str = ""
     goal: str = "maximise"
+    columns: tuple[str, ...] = ()
     about: str = ""
 
     def identity(self) -> list[object]:
         """What it holds and what it is called."""
-        told = [self.pipeline, self.id, self.best, self.goal, self.about]
+        told = [self.pipeline, self.id, self.best, self.goal, self.columns, self.about]
         return [self.name, self.lines.digest, *told]
 
 
@@ -55,6 +57,10 @@ class Gathered(StageResult):
     """The tables of a review."""
 
     sheets: tuple[Sheet, ...] = ()
+
+    def identity(self) -> list[object]:
+        """The tables."""
+        return [one.identity() for one in self.sheets]
 
 
 class Processed(StageResult):

@@ -82,7 +82,7 @@ def table_of(source: SourceRef, records: list[dict[str, object]]) -> TableData:
     """A table under the name that the review gives it."""
     return TableData(
         source.name, flat_rows(records), pipeline=source.pipeline, id=source.id,
-        best=source.best, goal=source.goal, about=source.about,
+        best=source.best, goal=source.goal, told=source.columns, about=source.about,
     )  # fmt: skip
 
 

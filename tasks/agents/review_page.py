@@ -17,13 +17,13 @@ SHOWN_ROWS = 100
 _FOUND = {
     "entities": "What texts name",
     "telling": "Sentences that tell most",
-    "texts": "Texts",
+    "text_figures": "Texts",
     "structure": "How records are built",
     "changes": "What was made uniform",
     "quality": "How good the tables are",
     "violations": "Records that break a rule",
     "anomalies": "What is odd",
-    "columns": "Columns",
+    "column_figures": "Columns",
 }
 """Table -> its heading, in the order of the page."""
 CONFIDENCE = (

@@ -27,21 +27,23 @@ from tasks.item_reading import Item, file_items, kind_of
 from tasks.results import MANIFEST
 
 MADE = (
-    "entities", "structure", "texts", "telling", "changes", "columns", "anomalies", "violations",
-    "quality",
+    "entities", "structure", "text_figures", "telling", "changes", "column_figures", "anomalies",
+    "violations", "quality",
 )  # fmt: skip
 """Tables that the processors make; no source is called so."""
 RUN_TABLES: Mapping[str, tuple[TableFile, ...]] = {
     "design": (
         TableFile(
             name="designs", source="designs.csv", id="id", best="rank", goal="minimise",
+            columns=("profile_bits", "parent_identity", "instability_index", "rank_score"),
             about="design",
         ),
         TableFile(name="funnel", source="tables/funnel.parquet", id="stage", about="stage"),
     ),
     "domains": (
         TableFile(
-            name="domains", source="domains.tsv", id="protein", best="confidence", about="domain"
+            name="domains", source="domains.tsv", id="protein", best="confidence",
+            columns=("range", "classification", "identity"), about="domain",
         ),
         TableFile(name="proteins", source="proteins.tsv", id="protein", about="protein"),
         TableFile(name="counts", source="counts.tsv", id="what", about="count"),
@@ -163,6 +165,7 @@ def _file(table: TableFile, place: str, pipeline: str) -> SourceRef:
         id=table.id,
         best=table.best,
         goal=table.goal,
+        columns=table.columns,
         about=table.about or "row",
     )
 
@@ -186,7 +189,8 @@ def read_records(source: SourceRef, records: ItemInput, made_up: Generated) -> l
 
 def _require_columns(source: SourceRef, found: Sequence[Item]) -> None:
     there = list(dict.fromkeys(name for one in found for name, _ in flat(one)))
-    for what, column in (("id", source.id), ("best", source.best)):
+    asked = [("id", source.id), ("best", source.best), *(("columns", c) for c in source.columns)]
+    for what, column in asked:
         if column and column not in there:
             told = f"table {source.name!r}: {what}: column {column!r} is not there"
             raise InputError(f"{told}; expected {closest(column, there)}")

@@ -106,7 +106,7 @@ def _extracted(gathered: Gathered, params: ExtractParams, more: Asked) -> Proces
         {
             "entities": entities,
             "structure": structure,
-            "texts": extraction.text_figures(texts),
+            "text_figures": extraction.text_figures(texts),
             "telling": telling,
         },
         confidence=wilson_low(min(len(entities), proposed), proposed),
@@ -144,7 +144,7 @@ def analyse(gathered: Gathered) -> Processed:
     odd = [row for one in tables for row in analysis.anomalies(one)]
     run_logger().info("%d columns, %d anomalies", len(columns), len(odd))
     scores = [(qualities(one)[1], len(one.rows)) for one in tables]
-    made = {"columns": columns, "anomalies": odd}
+    made = {"column_figures": columns, "anomalies": odd}
     return stored.processed("analyse", gathered, made, confidence=stored.mean(scores))
 
 

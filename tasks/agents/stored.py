@@ -14,7 +14,7 @@ from tasks.items import Counts
 
 def sheet(source: SourceRef, items: Sequence[Item]) -> Sheet:
     """A table that was read, stored."""
-    told = source.model_dump(include={"name", "origin", "pipeline", "id", "best", "goal", "about"})
+    told = source.model_dump(exclude={"file", "kind"})
     lines = Storage(settings().storage).put_bytes(lines_of(items), ".jsonl")
     return Sheet(lines=lines, rows=len(items), **told)
 
@@ -25,6 +25,7 @@ def tables_of(gathered: Gathered) -> dict[str, TableData]:
         one.name: TableData(
             one.name,
             flat_rows(records_of(read_bytes(one.lines))),
+            told=one.columns,
             **one.model_dump(include={"pipeline", "id", "best", "goal", "about"}),
         )
         for one in gathered.sheets

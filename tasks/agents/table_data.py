@@ -33,6 +33,8 @@ class TableData:
     id: str = ""
     best: str = ""
     goal: str = "maximise"
+    told: tuple[str, ...] = ()
+    """Columns that are told of the best rows; none: some that hold numbers."""
     about: str = "record"
     """What a row is."""
     _lists: dict[str, list[Cell]] = field(default_factory=dict, compare=False, repr=False)

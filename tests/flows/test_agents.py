@@ -1,0 +1,88 @@
+"""A review through a real Prefect server: stages side by side, caches, records, deployment."""
+
+import json
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from blocks import database, ledger
+from deployments import cli
+from flows.agents import review
+from tasks.agents.model import ReviewParams
+from tests.flows.conftest import state_of
+from tests.llm_script import ScriptedServer, chat, status
+
+pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("prefect_server")]
+EXAMPLE = Path("deployments/example/agents").absolute()
+GIVEN = {
+    "records": {"source": str(EXAMPLE / "notes.jsonl")},
+    "tables": [{"name": "variants", "source": str(EXAMPLE / "variants.csv"), "best": "activity"}],
+    "generated": {"data": "numeric_data", "complexity": "complex", "count": 40},
+}
+
+
+@pytest.fixture
+def own_place(tmp_path, monkeypatch):
+    for name in ("storage", "results"):
+        monkeypatch.setenv(f"SEQLOOM_{name.upper()}", str(tmp_path / name))
+    monkeypatch.setenv("SEQLOOM_DATABASE", f"sqlite:///{tmp_path}/seqloom.db")
+    yield
+    database.close_connections()
+
+
+@pytest.mark.usefixtures("own_place")
+def test_a_review_is_recorded_cached_and_measured(tmp_path, monkeypatch, capsys):
+    first = review(ReviewParams.model_validate(GIVEN))
+    changed = {**GIVEN, "synthesis": {"sentences": 5}}
+    second = review(ReviewParams.model_validate(changed))
+
+    assert (first.tables, first.records, first.dropped, first.failed) == (3, 54, 0, 0)
+    assert second.sentences == 5
+    newest, oldest = ledger.runs("agents")
+    assert (newest.status, newest.degraded) == ("completed", False)
+    steps = {}
+    for metric in ledger.run(newest.execution_id).metrics:
+        steps.setdefault(metric.step_name, {})[metric.metric_name] = metric.metric_value
+    assert {name for name, one in steps.items() if one.get("cache_hit")} == {
+        "read", "extract", "transform", "analyse", "validate",
+    }  # fmt: skip
+    old = {one.step_name: one for one in ledger.run(oldest.execution_id).metrics}
+    assert {"read", "extract", "transform", "analyse", "validate", "synthesise"} <= set(old)
+    assert steps["synthesise"]["items_in"] == 5
+    page = Path(second.page).read_text()
+    assert "stages of earlier runs" in page
+    assert "No earlier runs" in Path(first.page).read_text()
+    assert cli.main(["agents", "check"]) == 0
+    assert "5 sentences" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("own_place")
+def test_a_model_that_is_away_degrades_the_run_and_is_asked_again(monkeypatch):
+    given = {**GIVEN, "model": {"connection": "environment"}}
+    for name, value in {"MODEL": "m", "DEADLINE_S": "1", "ATTEMPTS": "1"}.items():
+        monkeypatch.setenv(f"SEQLOOM_LLM_{name}", value)
+    said = {"sentences": [{"text": "There are 4 notes.", "citations": [1]}]}
+    with ScriptedServer(status(500, "gone")) as server:
+        monkeypatch.setenv("SEQLOOM_LLM_BASE_URL", server.url)
+        first = review(ReviewParams.model_validate(given))
+        assert ledger.runs("agents")[0].degraded
+        server.answers = [chat(json.dumps(said))]
+        second = review(ReviewParams.model_validate(given))
+
+    assert first.degraded
+    assert "HTTP 500" in first.notes[0]
+    assert (second.degraded, second.sentences) == (False, 1)
+    assert "There are 4 notes [1]." in Path(second.summary).read_text()
+
+
+def test_the_deployment_runs_as_its_form_opens(deployed):
+    told = deployed.run("deployment", "run", "agents/review")
+    found = re.search(r"UUID:\s*([0-9a-f-]{36})", told)
+    assert found is not None, told
+    deadline = time.monotonic() + 300
+    while (state := state_of(deployed, found[1])) not in ("COMPLETED", "FAILED", "CRASHED"):
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    assert state == "COMPLETED"
