@@ -75,6 +75,7 @@ class Found:
         ]
         inner = (name.partition(".")[2] for name in place.columns)  # of `lost.close: x > 2`
         labels = [place.table, *place.columns, *inner, self.label, place.equals]
+        labels += [f"row {place.row:,}"] if place.row else []
         return Support(tuple(values), tuple(texts), tuple(one for one in labels if one))
 
     def told(self) -> str:

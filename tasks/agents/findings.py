@@ -150,6 +150,10 @@ def _run(table: TableData, tables: Tables) -> Iterator[Sentence]:
         yield Sentence(section="Overview", text=text, places=(place,))
 
 
+def _times(count: str) -> str:
+    return "1 time" if count == "1" else f"{count} times"
+
+
 def _groups(names: Sequence[str], size: int) -> Iterator[list[str]]:
     for at in range(0, len(names), size):
         yield list(names[at : at + size])
@@ -175,10 +179,10 @@ def _best(table: TableData, tables: Tables, most: int) -> Iterator[Sentence]:
     for place_, (_, number) in enumerate(ranked[:most]):
         place = Place(table=table.name, row=number, columns=(table.best, *columns))
         found = resolve(place, tables)
-        name = found.label or f"row {number}"
         said = _listed([f"{column} {_cell(found, column)}" for column in place.columns])
-        opening = "The best" if place_ == 0 else "Next comes"
-        text = f"{opening} {table.about} {'is ' if place_ == 0 else ''}{name}: {said}."
+        name = f"{table.about} {found.label}" if found.label else f"row {number:,}"
+        best = f"The best {table.about} is {found.label or name}"
+        text = f"{best if place_ == 0 else f'Next comes {name}'}: {said}."
         yield Sentence(section="Best", text=text, places=(place,))
 
 
@@ -212,7 +216,7 @@ def _categories(table: TableData, tables: Tables) -> Iterator[Sentence]:
         )
         found = [resolve(place, tables) for place in places]
         said = [
-            f"“{shown(place.equals)}” {_cell(one, 'equal')} times ({_cell(one, 'share')})"
+            f"“{shown(place.equals)}” {_times(_cell(one, 'equal'))} ({_cell(one, 'share')})"
             for place, one in zip(places, found, strict=True)
         ]
         more = "" if len(counts) <= len(top) else ", others less often"

@@ -59,7 +59,8 @@ def prepare(params: ReviewParams) -> Prepared:
     sources = tuple(sources_of(params))
     if params.model.connection:
         named_connections([params.model.connection])
-    names = ", ".join(dict.fromkeys(one.name for one in sources))
+    parts = (f"{one.pipeline} run" if one.pipeline else one.name for one in sources)
+    names = ", ".join(dict.fromkeys(parts))
     return Prepared(params, params.title or f"Review of {names}", sources)
 
 

@@ -73,11 +73,16 @@ class TableData:
 
     @cached_property
     def id_column(self) -> str:
-        """The column that names a row; "" where there is none."""
+        """The column that names a row: as asked, by its name, or a first one of distinct texts."""
         if self.id in self.columns:
             return self.id
         by_name = {name.casefold(): name for name in reversed(self.columns)}
-        return next((by_name[name] for name in ID_COLUMNS if name in by_name), "")
+        known = next((by_name[name] for name in ID_COLUMNS if name in by_name), "")
+        if known or not self.columns:
+            return known
+        first = self.column(self.columns[0])
+        named = all(isinstance(cell, str) and cell for cell in first)
+        return self.columns[0] if named and len(set(first)) == len(first) > 1 else ""
 
     def label(self, row: int) -> str:
         """What names a row, which counts from 1; "" where nothing does."""

@@ -10,7 +10,13 @@ import pytest
 from blocks import database, ledger
 from deployments import cli
 from flows.agents import review
+from flows.design import design
+from flows.domains import annotate
 from tasks.agents.model import ReviewParams
+from tasks.agents.rechecking import recheck
+from tasks.design.model import DesignParams
+from tasks.domains.model import DomainsParams
+from tests.domains.small_reference import quickly_built, sequences
 from tests.flows.conftest import state_of
 from tests.llm_script import ScriptedServer, chat, status
 
@@ -75,6 +81,39 @@ def test_a_model_that_is_away_degrades_the_run_and_is_asked_again(monkeypatch):
     assert "HTTP 500" in first.notes[0]
     assert (second.degraded, second.sentences) == (False, 1)
     assert "There are 4 notes [1]." in Path(second.summary).read_text()
+
+
+@pytest.mark.tool
+@pytest.mark.usefixtures("own_place")
+def test_results_of_design_and_domains_are_reviewed(tmp_path):
+    parent = "MKTAYIAKQRQISFVKSHFSRQLEERLGLIEVQAPILSRVGDGTQDNLSGAEKAVQVKVKALPDAQFEVV"
+    mutate = {"kind": "mutate", "count": 60, "min_mutations": 1, "max_mutations": 9}
+    rank = {"method": "pareto", "top": 10, "objectives": [{"column": "parent_identity"}]}
+    stages = [
+        {"name": "variants", "uses": "generate", "with": mutate},
+        {"name": "same", "uses": "predict", "needs": ["variants"], "with": {"kind": "identity"}},
+        {"name": "best", "uses": "rank", "needs": ["same"], "with": rank},
+    ]
+    design(DesignParams.model_validate({"stages": stages, "parent": {"sequence": parent}}))
+    proteins = tmp_path / "few.fasta"
+    proteins.write_text("".join(f">{k}\n{v}\n" for k, v in list(sequences().items())[:4]))
+    annotated = annotate(
+        DomainsParams.model_validate(
+            {
+                "input": {"sequences": str(proteins)},
+                "reference": str(quickly_built(tmp_path / "reference")),
+                "mode": "BLAST_ONLY",
+            }
+        )
+    )
+    result = review(ReviewParams(runs=("design/latest", annotated.folder)))
+
+    text = Path(result.summary).read_text()
+    assert (result.tables, result.dropped) == (7, 0)
+    assert "The design run counts items 60, kept 10, dropped 50, failed 0" in text
+    assert f"domains has {annotated.domains} domains [" in text
+    assert "The best design is " in text
+    assert recheck(result.folder).missing == ()
 
 
 def test_the_deployment_runs_as_its_form_opens(deployed):
