@@ -54,7 +54,8 @@ def process(
     Parameters
     ----------
     workers
-        Threads; else `options.threads`, else one for each core.
+        Threads for steps; else `options.threads`, else one for each core. Reading has one more;
+        with one worker, compressing too.
     max_blocks
         Most blocks in memory.
     block_size

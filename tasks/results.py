@@ -77,15 +77,22 @@ class RunFolder:
         """Files that are there, relative to the folder."""
         return {str(p.relative_to(self.path)) for p in self.path.rglob("*") if p.is_file()}
 
-    def checksums(self) -> dict[str, str]:
-        """Write `checksums.sha256` of all files that are there; the digest of each table."""
+    def checksums(self, known: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Write `checksums.sha256` of all files that are there; the digest of each of them.
+
+        Args:
+            known: Digests that need not be computed, by name.
+        """
         digests = {}
         for name in sorted(self.names()):
-            with (self.path / name).open("rb") as file:
-                digests[name] = hashlib.file_digest(file, "sha256").hexdigest()
+            digests[name] = (known or {}).get(name) or self._digest(name)
         lines = (f"{digest}  {name}\n" for name, digest in digests.items())
         self.text("checksums.sha256", "".join(lines))
-        return {name: digest for name, digest in digests.items() if name.startswith("tables/")}
+        return digests
+
+    def _digest(self, name: str) -> str:
+        with (self.path / name).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
 
     def versions(self, versions: Mapping[str, str]) -> None:
         """Write the versions of everything that computed, as nf-core pipelines do."""

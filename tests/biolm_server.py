@@ -45,6 +45,9 @@ from tests.biolm_models import (
 )
 from tests.biolm_script import Call, Fault, ItemFault, Script, Seen, Status, throttled
 
+_ports_seen: set[int] = set()
+"""Of servers of this process. Answers are stored under host and port: a second server on one port
+would seem to have answered already."""
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
@@ -463,6 +466,21 @@ def _user_error(status: int, text: str, *, hub: bool) -> Reply:
 # --- server ----------------------------------------------------------------------------------
 
 
+def _listener(port: int) -> socket.socket:
+    """A listening socket on that port; 0: on one that no server of this process had before."""
+    while True:
+        # asyncio sends at once (TCP_NODELAY) only where the socket knows its protocol
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
+        given = listener.getsockname()[1]
+        if port or given not in _ports_seen:
+            _ports_seen.add(given)
+            listener.listen(1024)
+            return listener
+        listener.close()
+
+
 class BioLMServer:
     """The service in a thread, on a free port of 127.0.0.1.
 
@@ -508,11 +526,7 @@ class BioLMServer:
 
     def start(self) -> None:
         """Listen, on the same port as before if there was one."""
-        # asyncio sends at once (TCP_NODELAY) only where the socket knows its protocol
-        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", self.port))
-        listener.listen(1024)
+        listener = _listener(self.port)
         self.port = listener.getsockname()[1]
         if self.http2 and self.ca_file is None:
             self._certify()

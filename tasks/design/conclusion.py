@@ -78,7 +78,7 @@ def deliver(
             summary.page_of(run_info, items, outcome, designs, folder.names() | {"RUN.json"})
         )
         folder.text("report.html", page)
-        digests = folder.checksums()
+        digests = {k: v for k, v in folder.checksums().items() if k.startswith("tables/")}
         result = DesignResult(
             folder=uri,
             page=f"{uri}/report.html",

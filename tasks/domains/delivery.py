@@ -35,7 +35,7 @@ from tasks.domains.run_facts import shown_of, versions_of
 from tasks.domains.stages import annotations_of, evidence_table
 from tasks.parameters import Record
 from tasks.policies import current_run, delivery, run_logger
-from tasks.results import MANIFEST, RunFolder, run_folder
+from tasks.results import MANIFEST, run_folder
 
 TOLD_FAILURES = 100
 """Failures in the run's result; failed.csv has all."""
@@ -129,6 +129,8 @@ def deliver(
         names = sorted(folder.names() | {"report.html", "checksums.sha256", MANIFEST})
         shown = shown_of(run, read, names, (datetime.now(UTC) - started).total_seconds(), began)
         folder.text("report.html", batch_page(shown, gathered))
+        written = folder.checksums()
+        digests = {k: v for k, v in written.items() if k.endswith((".tsv", ".parquet"))}
         result = DomainsResult(
             batch=run.params.batch_name,
             folder=uri,
@@ -146,7 +148,7 @@ def deliver(
             failures=mask(_told(gathered)),
             inputs=mask({file.uri: file.digest for file in run.files.found}),
             versions=versions,
-            digests=_checksums(folder),
+            digests=digests,
         )  # fmt: skip
         content = {"run": current.name, "started": began, **result.model_dump(mode="json")}
         folder.json(MANIFEST, content | {"reference": run.reference.manifest.name})
@@ -197,11 +199,3 @@ def counts_of(read: Read, cut: Cut, gathered: Gathered) -> pd.DataFrame:
 def _multiqc(batch: str, gathered: Gathered) -> pd.DataFrame:
     row = {"Sample": batch, "proteins": gathered.proteins, "domains": len(gathered.confidence)}
     return pd.DataFrame([row | {name: gathered.outcomes[name] for name in OUTCOMES}])
-
-
-def _checksums(folder: RunFolder) -> dict[str, str]:
-    """Write the digests of all files; those of the tables."""
-    folder.checksums()
-    text = (folder.path / "checksums.sha256").read_text(encoding="utf-8")
-    pairs = [line.split("  ", 1) for line in text.splitlines()]
-    return {name: digest for digest, name in pairs if name.endswith((".tsv", ".parquet"))}

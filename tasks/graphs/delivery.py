@@ -24,7 +24,6 @@ from pydantic import Field
 from blocks.masking import mask, one_line
 from blocks.settings import settings
 from tasks.graphs.accounts import require_sums, trace_frame, uses_frame
-from tasks.graphs.compiled import Graph
 from tasks.graphs.gathering import ERRORS, FAILED_INPUT, Gathering
 from tasks.graphs.mermaid import mermaid
 from tasks.graphs.model import to_yaml
@@ -114,7 +113,8 @@ def deliver_folder(ended: Ended, occasion: Occasion, plan: pd.DataFrame) -> Grap
         files = sorted(folder.names() | {"report.html", "checksums.sha256", MANIFEST})
         page = _page(ended, occasion, files, notes, versions)
         folder.text("report.html", graph_page(page))
-        digests = _checksums(folder, graph)
+        own = {Gathering.file_name(node) for node in graph.outputs}
+        digests = {k: v for k, v in folder.checksums().items() if k in own}
         result = _result(ended, uri, notes, digests, versions)
         content = {"run": occasion.name, "started": began, **result.model_dump(mode="json")}
         folder.json(MANIFEST, content)
@@ -175,15 +175,6 @@ def _page(
 
 def _told(error: BaseException | None) -> str:
     return "" if error is None else one_line(error)
-
-
-def _checksums(folder: RunFolder, graph: Graph) -> dict[str, str]:
-    """Write the digests of all files; those of the outputs."""
-    folder.checksums()
-    text = (folder.path / "checksums.sha256").read_text(encoding="utf-8")
-    pairs = [line.split("  ", 1) for line in text.splitlines()]
-    own = {Gathering.file_name(node) for node in graph.outputs}
-    return {name: digest for digest, name in pairs if name in own}
 
 
 def _result(

@@ -30,7 +30,7 @@ from tasks.parameters import Record
 from tasks.policies import current_run, delivery, run_logger
 from tasks.reads.jobs import SampleJob
 from tasks.reads.model import ReadsParams
-from tasks.reads.outcome import SampleResult, file_digest
+from tasks.reads.outcome import SampleResult
 from tasks.reads.run_files import CHECKSUMS, FAILED, INFO, MANIFEST, PAGE, SAMPLES
 from tasks.reads.run_page import RunPage, reads_page
 from tasks.reads.stages import Settled
@@ -93,7 +93,7 @@ def deliver(
         files = sorted(folder.names() | {CHECKSUMS, MANIFEST})
         page = RunPage(run.name, began, seconds, jobs[0].text, table, done, failures, files)
         folder.text(PAGE, reads_page(page))
-        _write_checksums(folder, digests)
+        folder.checksums(digests)
         result = ReadsResult(
             folder=uri,
             page=f"{uri}/{PAGE}",
@@ -192,13 +192,6 @@ def _write_tables(
     columns = ["sample", "step", "wall_s", "cpu_s", "cached"]
     frame = pd.DataFrame(trace, columns=columns)
     folder.csv(f"{INFO}/execution_trace.tsv", frame, separator="\t")
-
-
-def _write_checksums(folder: RunFolder, known: Mapping[str, str]) -> None:
-    """As every pipeline's; of outputs the digests are known already."""
-    digests = {name: known.get(name) or file_digest(folder.path / name) for name in folder.names()}
-    lines = (f"{digests[name]}  {name}\n" for name in sorted(digests))
-    folder.text(CHECKSUMS, "".join(lines))
 
 
 def earlier_run(run: str) -> tuple[Path, tuple[SampleJob, ...]]:

@@ -2,6 +2,7 @@
 
     feeder thread     takes blocks from the source, as many as the budget allows
     worker threads    runs of parallel stages, serial stages' `prepare`, serialising, compressing
+    packer thread     compressing, where there is only one worker
     this thread       serial stages' `fold`, in the order of the input; writing, in the same order
 
 Whoever waits is woken when the run ends in any way: the budget, the channels and the workers' queue
@@ -39,6 +40,7 @@ from tasks.reads.workers import (
     Group,
     Job,
     Task,
+    Todo,
     Worker,
     groups_of,
     guarded,
@@ -47,6 +49,8 @@ from tasks.reads.writing import OutputFiles
 
 BYTES_EACH = 8 << 20
 """Of texts under way, for each worker and for the reader."""
+PACKER_HAS = 2
+"""Members that wait for the packer while the worker does not compress."""
 
 
 def _text_size(block: Block) -> int:
@@ -73,7 +77,7 @@ class _Run:
         self.options = options
         self.groups: Sequence[Group] = groups_of(stages)
         self.files = OutputFiles(outputs, options.overwrite, own_files, options.failure)
-        self.todo: queue.PriorityQueue[tuple[int, int, int, Any]] = queue.PriorityQueue()
+        self.todo: Todo = queue.PriorityQueue()
         self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self.budget = Budget(
             options.max_blocks or 2 * options.workers + 2,
@@ -85,7 +89,9 @@ class _Run:
         self.members = MembersUnderWay(
             self.files, self.budget, self.clock, lambda job: self._queue(JOB, job.number, job)
         )
-        self.workers = [Worker(self, number) for number in range(options.workers)]
+        self.workers = [Worker(self, self.todo, f"worker {n}") for n in range(options.workers)]
+        if options.workers == 1:
+            self.workers.append(Worker(self, queue.PriorityQueue(), "packer"))
         self.feeder = threading.Thread(target=self._feed, name="feeder", daemon=True)
 
         self._waiting: list[dict[int, Task]] = [{} for _ in self.groups]
@@ -157,8 +163,8 @@ class _Run:
             return
         self._stopped = True
         self.budget.close()
-        for _ in self.workers:
-            self._queue(STOP, 0, None)
+        for worker in self.workers:
+            worker.todo.put((STOP, 0, next(self._tickets), None))
         if isinstance(self.blocks, BlockReader):
             self.blocks.close()
         for thread in (*self.workers, self.feeder):
@@ -209,7 +215,10 @@ class _Run:
         self._queue(TASK, task.order, task)
 
     def _queue(self, rank: int, number: int, item: Task | Job | None) -> None:
-        self.todo.put((rank, number, next(self._tickets), item))
+        """Tasks are for the workers; jobs for the packer, unless there is none or it is behind."""
+        packer = self.workers[-1].todo
+        todo = packer if rank == JOB and packer.qsize() < PACKER_HAS else self.todo
+        todo.put((rank, number, next(self._tickets), item))
 
     def _let_go(self, task: Task) -> None:
         """Forget a block."""

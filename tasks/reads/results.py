@@ -25,6 +25,7 @@ class EngineOptions:
     """How a run is carried out; none of it changes the results."""
 
     workers: int = field(default_factory=lambda: os.cpu_count() or 1)
+    """Threads for steps; reading has one more, and compressing where there is one worker."""
     block_size: int = 4096
     """Molecules."""
     max_blocks: int | None = None

@@ -149,29 +149,33 @@ def groups_of(stages: Sequence[Stage]) -> list[Group]:
     return groups
 
 
+Todo = queue.PriorityQueue[tuple[int, int, int, Any]]
+"""Rank, number, ticket and what is to be done."""
+
+
 class Shared(Protocol):
     """What workers see of a run."""
 
     stages: Sequence[Stage]
     groups: Sequence[Group]
     files: OutputFiles
-    todo: queue.PriorityQueue[tuple[int, int, int, Any]]
     events: queue.SimpleQueue[Event]
 
 
 class Worker(threading.Thread):
     """Carries out tasks and jobs until it is told to stop."""
 
-    def __init__(self, run: "Shared", number: int) -> None:
-        super().__init__(name=f"worker {number}", daemon=True)
+    def __init__(self, run: "Shared", todo: Todo, name: str) -> None:
+        super().__init__(name=name, daemon=True)
         self._run = run
+        self.todo = todo
         self.clock = Clock()
         self.accounts = [stage.account() for stage in run.stages]
 
     def run(self) -> None:
         """What the thread does."""
         while True:
-            rank, _, _, item = self._run.todo.get()
+            rank, _, _, item = self.todo.get()
             if rank == STOP:
                 return
             try:

@@ -4,6 +4,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 
@@ -403,12 +404,10 @@ def test_stages_that_ask_for_the_same_ask_once(biolm_server):
     texts = sequences(64)
     biolm_server.script.latency_s = 0.05
     needed = library(texts)
-    threads = [threading.Thread(target=run, args=(needed,)) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(2) as stages:
+        results = [one.result() for one in [stages.submit(run, needed) for _ in range(2)]]
 
+    assert [table(one, "tm")["tm"].tolist() for one in results] == [temperatures(texts)] * 2
     assert sum(biolm_server.seen.items.values()) == 64
 
 
