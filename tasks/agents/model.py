@@ -80,7 +80,7 @@ class Rule(Params):
 
     table: str = Field("", title="Table", description="its name; empty: every table with the field")
     field: str = Field("", title="Field", description="empty with a condition")
-    required: bool = Field(False, title="Required")
+    needed: bool = Field(False, title="Needed")  # Prefect drops a field called `required`
     unique: bool = Field(False, title="Unique")
     min: float | None = Field(None, title="At least")
     max: float | None = Field(None, title="At most")
@@ -90,9 +90,9 @@ class Rule(Params):
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
-        checks = (self.pattern, self.choices, self.condition, self.required, self.unique)
+        checks = (self.pattern, self.choices, self.condition, self.needed, self.unique)
         if not any(checks) and self.min is None and self.max is None:
-            raise ValueError("a rule that asks for nothing; expected required, unique, min, …")
+            raise ValueError("a rule that asks for nothing; expected needed, unique, min, …")
         if bool(self.field) == bool(self.condition):
             raise ValueError("expected a field, or a condition")
         return self

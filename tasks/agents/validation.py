@@ -91,7 +91,7 @@ def _field(rule: Rule, table: TableData) -> Iterator[tuple[int, str]]:
     checks = list(_checks(rule))
     for number, cell in enumerate(cells, start=1):
         if is_missing(cell):
-            if rule.required:
+            if rule.needed:
                 yield number, "a value"
             continue
         first = seen.setdefault(str(cell), number)

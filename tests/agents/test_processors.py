@@ -148,7 +148,7 @@ def test_rules_name_each_record_that_breaks_them():
     rules = [
         Rule(field="n", min=0),
         Rule(field="id", unique=True),
-        Rule(field="s", required=True, pattern="[A-Z]+"),
+        Rule(field="s", needed=True, pattern="[A-Z]+"),
         Rule(condition="n >= 0 or n < -5"),
     ]
     broken = violations(rules[:3], {"t": given})
@@ -164,9 +164,9 @@ def test_rules_name_each_record_that_breaks_them():
 
 def test_a_rule_about_nothing_is_told_before_the_work():
     with pytest.raises(InputProblems, match="field 'm' is in no table; expected"):
-        require_known([Rule(field="m", required=True)], {"t": table({"n": 1})})
+        require_known([Rule(field="m", needed=True)], {"t": table({"n": 1})})
     with pytest.raises(InputProblems, match="table 'u' is not there"):
-        require_known([Rule(table="u", field="n", required=True)], {"t": table({"n": 1})})
+        require_known([Rule(table="u", field="n", needed=True)], {"t": table({"n": 1})})
 
 
 def test_a_pattern_that_never_ends_is_stopped(monkeypatch):

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from uuid import uuid4
 
 import pandas as pd
 import pytest
@@ -154,6 +155,30 @@ def test_what_is_wrong_is_told_with_its_place(tmp_path, monkeypatch, given, told
 def test_parameters_that_do_not_fit(given, told):
     with pytest.raises(ValidationError, match=told):
         ReviewParams.model_validate(given)
+
+
+def test_a_table_without_names_tells_its_rows_by_number(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("well,score\n1,0.5\n2,1.5\n3,0.7\n")
+    done = reviewed(tables=[{"name": "wells", "source": str(path), "best": "score"}])
+    assert "The best row is row 2: score 1.5" in done.text
+    assert "Next comes row 3: score 0.7" in done.text
+    assert done.result.dropped == 0
+
+
+def test_the_server_takes_the_form_with_its_parameters():
+    """It checks in another way than JSON schema: a field called `required` is lost to it."""
+    import yaml
+    from prefect.server.schemas.actions import DeploymentCreate
+    from prefect.utilities.callables import parameter_schema
+
+    from flows.agents import review
+
+    stanzas = yaml.safe_load(Path("prefect.yaml").read_text())["deployments"]
+    given = next(one for one in stanzas if one["name"] == "review")["parameters"]
+    schema = parameter_schema(review).model_dump_for_openapi()
+    made = {"name": "review", "flow_id": str(uuid4()), "parameters": given}
+    assert DeploymentCreate(**made, parameter_openapi_schema=schema).parameters == given
 
 
 def test_tables_of_one_name_are_told_apart(tmp_path):
