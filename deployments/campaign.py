@@ -17,6 +17,7 @@ import pandas as pd
 from blocks.errors import SeqloomError
 from deployments.local import LocalPrefect, deploy_all
 from deployments.watched_runs import run_deployment, say, some_prefect
+from tasks.agents.rechecking import recheck
 
 DEPLOYMENT = "workflows/campaign"
 PARAMETERS = {"workflow": "deployments/example/campaign/campaign.yaml"}
@@ -76,6 +77,8 @@ def _show(prefect: LocalPrefect, run: dict[str, Any], seconds: float) -> None:
     latest = Path(prefect.environment["SEQLOOM_RESULTS"]) / "workflows" / "latest"
     manifest = json.loads((latest / "RUN.json").read_text())
     found = recovered(manifest["folders"])
+    review = recheck(manifest["folders"]["summary"])
+    holds = "all found" if not review.missing else f"{len(review.missing)} sentences do not hold"
     say("\nBest variants, beside the truth\n" + found.ranking.head(SHOWN).to_string(index=False))
     columns = ["rank", "parent_mutations", "additive_score", "fitness"]
     say("\nDesigns of the next round\n" + found.designs[columns].head(5).to_string(index=False))
@@ -83,7 +86,10 @@ def _show(prefect: LocalPrefect, run: dict[str, Any], seconds: float) -> None:
         f"\nOf {found.planted} planted variants, {found.found} are among the first {found.planted}."
         f"\nOf {len(found.designs)} designs, {found.better} are truly better than the best variant"
         f" of the library ({found.best_before:.2f} log2 per round)."
+        f"\n{review.numbers} numbers and names in the {review.sentences} sentences of the summary,"
+        f" looked up again in the tables: {holds}."
         f"\n  page     {manifest['page']}"
+        f"\n  summary  {manifest['folders']['summary']}/summary.md"
         f"\n  run      {run['name']} ({run['id'][:8]})"
         f"\nFrom the command to the end it took {seconds:.0f} s."
     )

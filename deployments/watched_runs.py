@@ -4,6 +4,7 @@ The server is that of `make serve` if there is one, else one of its own on a fre
 """
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -20,6 +21,8 @@ from deployments.local import LocalPrefect, prefect_command, server, serving, wo
 
 POLL_S = 0.5
 ENDED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+SUB_FLOW = re.compile(r"-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
+"""How Prefect names the task that stands for a sub-flow."""
 
 
 @contextmanager
@@ -70,7 +73,8 @@ def _follow(api: httpx.Client, process: subprocess.Popen[bytes], tag: str) -> No
         if run:
             query = {"task_runs": {"flow_run_id": {"any_": [run["id"]]}}, "sort": "END_TIME_DESC"}
             for task in reversed(api.post("/task_runs/filter", json=query).json()):
-                if task["state_type"] in ENDED and task["id"] not in told:
+                inner = SUB_FLOW.search(task["name"])  # the step around it is told
+                if task["state_type"] in ENDED and task["id"] not in told and not inner:
                     told.add(task["id"])
                     seconds = time.monotonic() - started
                     say(f"  {seconds:6.1f} s  {task['name']:<22} {task['state_name']}")

@@ -8,6 +8,7 @@ flow ─┬─ task "library"   ends as Completed, Cached, Skipped or Failed
 
 import time
 from collections.abc import Callable
+from threading import Event
 from typing import Any
 
 from prefect.client.schemas.objects import State as RunState
@@ -27,6 +28,7 @@ from tasks.workflows.step_end import Outcome, StepEnd
 
 Runner = Callable[[Call, Parameters], Outcome]
 """Runs a pipeline with parameters, and raises what it raises."""
+LOST = "its task ended before it had a result"
 
 
 @shown
@@ -60,19 +62,29 @@ class OnPrefect:
         self, step: Step, params: Parameters, above: Results, ended: Callable[[StepEnd], None]
     ) -> None:
         """Start a step."""
+        lost = StepEnd(
+            name=step.name, pipeline=step.pipeline, state="failed", params=params, reason=LOST
+        )
+        told = Event()
+
+        def tell(end: StepEnd) -> None:
+            if not told.is_set():
+                told.set()
+                ended(end)
 
         def work() -> StepEnd:
-            end = StepEnd(name=step.name, pipeline=step.pipeline, state="failed", params=params)
+            end = lost
             try:
                 end = self._done(step, params, above)
             except Exception as error:  # noqa: BLE001 -- a step that fails may not end the others
                 self.errors[step.name] = error
                 end = end.model_copy(update={"reason": one_line(error)})
             finally:
-                ended(end)
+                tell(end)
             return end
 
-        self._submit(step.name, work)
+        # a task that Prefect ends before its work begins must not be waited for
+        self._submit(step.name, work).add_done_callback(lambda _: tell(lost))
 
     def show(self, end: StepEnd) -> None:
         """Show a step that was not started."""
@@ -129,9 +141,10 @@ class OnPrefect:
             key=key,
         )
 
-    def _submit(self, name: str, work: Callable[[], StepEnd]) -> None:
-        task = show_step.with_options(task_run_name=name)
-        self._futures.append(task.submit(name, work))
+    def _submit(self, name: str, work: Callable[[], StepEnd]) -> PrefectFuture[Any]:
+        future = show_step.with_options(task_run_name=name).submit(name, work)
+        self._futures.append(future)
+        return future
 
 
 def _measure(step: str, seconds: float, outcome: Outcome, *, cached: bool) -> None:

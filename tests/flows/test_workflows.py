@@ -13,6 +13,7 @@ from deployments.campaign import recovered
 from flows import registry
 from flows.registry import Pipeline
 from flows.workflows import workflows
+from tasks.agents.rechecking import recheck
 from tasks.parameters import Params, Record
 from tasks.policies import pipeline
 from tasks.workflows.model import WorkflowParams
@@ -131,6 +132,11 @@ def test_the_campaign_finds_what_was_planted_and_designs_what_is_better():
     review = json.loads((Path(result.folders["summary"]) / "RUN.json").read_text())
     assert (review["tables"], review["degraded"], review["dropped"]) == (4, False, 0)
     assert review["numbers"] > 20
+    assert recheck(result.folders["summary"]).missing == ()
+    ends = json.loads((Path(result.folder) / "pipeline_info/steps.json").read_text())["steps"]
+    for end in ends:
+        for _, file in registry.PIPELINES[end["pipeline"]].tables:
+            assert (Path(result.folders[end["name"]]) / file).is_file(), file
     for page in result.pages.values():
         assert Path(page).is_file()
     again = workflows(params)
