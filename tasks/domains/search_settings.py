@@ -21,7 +21,11 @@ class BlastSettings(Params):
         description="auto: blastp, and phmmer (built in, slower) where BLAST+ is not installed",
     )
     evalue: float = Field(
-        0.002, title="E-value", description="greatest one that is reported", gt=0, le=1_000
+        10,
+        title="E-value",
+        description="greatest one that is reported; confidences are fitted to weak hits, too",
+        gt=0,
+        le=1_000,
     )
     max_targets: int = Field(
         5_000, title="Targets", description="most entries reported for a protein", ge=5, le=100_000

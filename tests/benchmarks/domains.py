@@ -1,7 +1,7 @@
 """Measures the annotation of domains on chains whose domains are known.
 
 python tests/benchmarks/domains.py --data DATA [--multi 400] [--single 200]
-    [--hhsearch] [--hhsuite DIR] [--cache DIR] [--evalue 10]
+    [--hhsearch] [--hhsuite DIR] [--cache DIR] [--evalue E]
 
 Right is a domain with an IoU of residues >= 0.8 with a true domain of the same superfamily.  Hits
 of the chain's own PDB entry are removed, except in the lines "own entry kept".  With `--hhsearch`
@@ -38,6 +38,7 @@ from tasks.domains.hits import read_hits
 from tasks.domains.partition_settings import PartitionSettings
 from tasks.domains.ranges import iou, overlap, size
 from tasks.domains.reference_tables import HOMOLOGY_LEVELS
+from tasks.domains.search_settings import BlastSettings
 
 RIGHT_IOU = 0.8
 HALF = 0.5
@@ -249,7 +250,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--hhsearch", action="store_true")
     parser.add_argument("--hhsuite", type=Path, help="folder of the profile database")
     parser.add_argument("--cache", type=Path, help="folder of evidence of earlier runs")
-    parser.add_argument("--evalue", type=float, default=10.0, help="of the BLAST searches")
+    parser.add_argument("--evalue", type=float, default=BlastSettings().evalue, help="of BLAST")
     return parser.parse_args()
 
 

@@ -59,11 +59,12 @@ from tasks.domains.properties import (
 )
 from tasks.domains.proposal import Proposal, proposal_ends, proposal_relation
 from tasks.domains.ranges import Segments, iou, overlap, size
+from tasks.domains.search_settings import BlastSettings
 from tasks.domains.selection import best_set
 
 RIGHT_IOU = 0.8
 SETTINGS = PartitionSettings()
-EVALUE = 10.0
+EVALUE = BlastSettings().evalue
 KNOWN_ONE_OF = 5
 """Of so many chains one is seen with the hits of its own entry, too, for the cards of classes.  The
 others do without: a domain that is the reference's own is told apart before any card is asked."""

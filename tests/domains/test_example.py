@@ -7,12 +7,13 @@ from tasks.domains.annotation import annotate
 from tasks.domains.partition_settings import PartitionSettings
 from tasks.domains.ranges import iou, parse_range
 from tasks.domains.reference_model import MmseqsProfiles
-from tasks.domains.search_settings import SearchSettings
+from tasks.domains.search_settings import BlastSettings, SearchSettings
 from tasks.domains.searching import build_profile, search_blast, search_hhsuite
 from tests.domains.example_data import files
 from tests.domains.small_reference import EXAMPLE, built, proteins
 
-SETTINGS = SearchSettings()
+SETTINGS = SearchSettings(blast=BlastSettings(evalue=0.002))
+"""So that HHsearch has something to find."""
 TRUTH = pd.read_csv(EXAMPLE / "truth.tsv", sep="\t", dtype=str, keep_default_na=False)
 
 

@@ -29,8 +29,8 @@ from tasks.domains.searching import (
 )
 from tests.domains.small_reference import built, built_hhsuite, content, proteins
 
-SETTINGS = SearchSettings()
-PHMMER = SearchSettings(blast=BlastSettings(engine="phmmer"))
+SETTINGS = SearchSettings(blast=BlastSettings(evalue=0.002))
+PHMMER = SearchSettings(blast=BlastSettings(engine="phmmer", evalue=0.002))
 
 
 @pytest.fixture(scope="module")
