@@ -23,6 +23,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from fnmatch import fnmatchcase
 from pathlib import Path
 from tempfile import TemporaryFile, mkdtemp
 from typing import IO
@@ -77,10 +78,11 @@ class RunFolder:
         """Files that are there, relative to the folder."""
         return {str(p.relative_to(self.path)) for p in self.path.rglob("*") if p.is_file()}
 
-    def checksums(self, known: Mapping[str, str] | None = None) -> dict[str, str]:
-        """Write `checksums.sha256` of all files that are there; the digest of each of them.
+    def checksums(self, *told: str, known: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Write `checksums.sha256` of all files that are there.
 
         Args:
+            told: Patterns of the files whose digests are returned; `*` stays within a folder.
             known: Digests that need not be computed, by name.
         """
         digests = {}
@@ -88,7 +90,11 @@ class RunFolder:
             digests[name] = (known or {}).get(name) or self._digest(name)
         lines = (f"{digest}  {name}\n" for name, digest in digests.items())
         self.text("checksums.sha256", "".join(lines))
-        return digests
+        return {
+            name: digest
+            for name, digest in digests.items()
+            if any(fnmatchcase(name, one) and name.count("/") == one.count("/") for one in told)
+        }
 
     def _digest(self, name: str) -> str:
         with (self.path / name).open("rb") as file:

@@ -101,7 +101,7 @@ def deliver(
                 "folder": uri,
                 "page": f"{uri}/report.html",
                 "summary": f"{uri}/{TEXT}",
-                "digests": folder.checksums(),
+                "digests": folder.checksums("tables/*"),
                 "versions": versions,
             }
         )

@@ -78,7 +78,7 @@ def deliver(
             summary.page_of(run_info, items, outcome, designs, folder.names() | {"RUN.json"})
         )
         folder.text("report.html", page)
-        digests = {k: v for k, v in folder.checksums().items() if k.startswith("tables/")}
+        digests = folder.checksums("tables/*")
         result = DesignResult(
             folder=uri,
             page=f"{uri}/report.html",

@@ -129,8 +129,6 @@ def deliver(
         names = sorted(folder.names() | {"report.html", "checksums.sha256", MANIFEST})
         shown = shown_of(run, read, names, (datetime.now(UTC) - started).total_seconds(), began)
         folder.text("report.html", batch_page(shown, gathered))
-        written = folder.checksums()
-        digests = {k: v for k, v in written.items() if k.endswith((".tsv", ".parquet"))}
         result = DomainsResult(
             batch=run.params.batch_name,
             folder=uri,
@@ -148,7 +146,7 @@ def deliver(
             failures=mask(_told(gathered)),
             inputs=mask({file.uri: file.digest for file in run.files.found}),
             versions=versions,
-            digests=digests,
+            digests=folder.checksums("*.tsv", "*.parquet"),
         )  # fmt: skip
         content = {"run": current.name, "started": began, **result.model_dump(mode="json")}
         folder.json(MANIFEST, content | {"reference": run.reference.manifest.name})

@@ -113,8 +113,7 @@ def deliver_folder(ended: Ended, occasion: Occasion, plan: pd.DataFrame) -> Grap
         files = sorted(folder.names() | {"report.html", "checksums.sha256", MANIFEST})
         page = _page(ended, occasion, files, notes, versions)
         folder.text("report.html", graph_page(page))
-        own = {Gathering.file_name(node) for node in graph.outputs}
-        digests = {k: v for k, v in folder.checksums().items() if k in own}
+        digests = folder.checksums(*map(Gathering.file_name, graph.outputs))
         result = _result(ended, uri, notes, digests, versions)
         content = {"run": occasion.name, "started": began, **result.model_dump(mode="json")}
         folder.json(MANIFEST, content)

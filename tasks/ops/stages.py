@@ -80,7 +80,8 @@ def deliver_report(params: OpsParams, now: datetime, name: str) -> tuple[OpsResu
         folder.json("bands.json", [one.model_dump(mode="json") for one in gathered.left])
         result = OpsResult(
             folder=final, page=f"{final}/report.html", runs=len(gathered.runs),
-            pipelines=len(gathered.outcomes), left=gathered.left, digests=folder.checksums(),
+            pipelines=len(gathered.outcomes), left=gathered.left,
+            digests=folder.checksums("tables/*"),
         )  # fmt: skip
         folder.json("RUN.json", {"pipeline": "ops", "run": name, **result.model_dump(mode="json")})
     return result, gathered.outcomes

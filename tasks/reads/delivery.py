@@ -93,7 +93,7 @@ def deliver(
         files = sorted(folder.names() | {CHECKSUMS, MANIFEST})
         page = RunPage(run.name, began, seconds, jobs[0].text, table, done, failures, files)
         folder.text(PAGE, reads_page(page))
-        folder.checksums(digests)
+        folder.checksums(known=digests)
         result = ReadsResult(
             folder=uri,
             page=f"{uri}/{PAGE}",

@@ -147,7 +147,7 @@ def deliver_variants(
             effects=dict(zip(effects["substitution"], effects["effect"].round(6), strict=True)),
             inputs=mask(_digests(job, params)),
             versions=versions,
-            digests=folder.checksums(),
+            digests=folder.checksums("*.tsv", "*.fasta", "*.csv"),
         )
         _manifest(folder, run.name, started, result.model_dump(mode="json"))
     run_logger().info("%d variants scored; page: %s", len(known), result.page)
@@ -188,7 +188,7 @@ def deliver_positions(
             degraded=degraded,
             inputs=mask({ref.uri: ref.digest for ref in read}),
             versions=versions,
-            digests=folder.checksums(),
+            digests=folder.checksums("*.tsv", "*.fasta", "*.csv"),
         )
         _manifest(folder, run.name, started, result.model_dump(mode="json"))
     run_logger().info("%d positions gain; page: %s", len(result.gain), result.page)
@@ -231,7 +231,7 @@ def deliver_library(params: LibraryParams, protein: str, started: datetime) -> L
             reads=params.reads * len(rows),
             inputs=mask({source.uri: source.digest}),
             versions=versions,
-            digests=folder.checksums(),
+            digests=folder.checksums("*.tsv", "*.fasta", "*.csv"),
         )
         _manifest(folder, run.name, started, result.model_dump(mode="json"))
     run_logger().info("%d reads of %d variants: %s", result.reads, result.variants, uri)

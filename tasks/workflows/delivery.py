@@ -101,7 +101,7 @@ def deliver(finish: Finish) -> WorkflowResult:
         )  # fmt: skip
         folder.text(PAGE, workflow_page(shown))
         result = _result(finish, uri, decisions, versions)
-        result = result.model_copy(update={"digests": folder.checksums()})
+        result = result.model_copy(update={"digests": folder.checksums("steps.csv")})
         folder.json(MANIFEST, {"run": current.name, "started": began, **result.model_dump()})
     run_logger().info("%s; page: %s", told(result), result.page)
     return result
