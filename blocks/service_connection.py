@@ -5,6 +5,7 @@ request) takes twice as long as the rest of a request.
 """
 
 import asyncio
+import select
 import ssl
 from collections.abc import AsyncIterator
 from functools import cache
@@ -110,8 +111,15 @@ class _Wire(asyncio.Protocol):
 
     @property
     def quiet(self) -> bool:
-        """Whether it stands and nothing has come that nobody asked for."""
-        return self._transport is not None and not self._received and not self._ended
+        """Whether it stands and nothing has come that nobody asked for, an end among it.
+
+        The socket is asked, too: what has just come has not been told by the loop yet.
+        """
+        if self._transport is None or self._received or self._ended:
+            return False
+        waiting = select.poll()
+        waiting.register(self._transport.get_extra_info("socket").fileno(), select.POLLIN)
+        return not waiting.poll(0)
 
     def write(self, data: bytes) -> None:
         """Send, as fast as the service takes it."""
