@@ -20,18 +20,13 @@ from cyclopts.validators import Number
 
 from blocks.errors import InputError
 from deployments.surroundings import prepare_environment
-from deployments.telling import put, table, tell
+from deployments.telling import AsJson, put, table, tell
 
 PORT = 4280
 SHOWN_LETTERS = 60
 
 keys_app = App(name="keys", help="Keys of the gateway's callers.")
 audit_app = App(name="audit", help="What callers of the gateway asked for.")
-
-AsJson = Annotated[
-    bool,
-    Parameter(name="--json", negative="", help="print JSON for programs", show_default=False),
-]
 
 
 def gateway(

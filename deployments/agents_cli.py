@@ -9,16 +9,12 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from deployments.surroundings import prepare_environment
-from deployments.telling import put
+from deployments.telling import AsJson, put
 
 FAILED = 1
 
 agents_app = App(name="agents", help="Reviews by agents.")
 Run = Annotated[str, Parameter(help="folder of the run, its name below results/agents, or latest")]
-AsJson = Annotated[
-    bool,
-    Parameter(name="--json", negative="", help="print JSON for programs", show_default=False),
-]
 
 
 @agents_app.command

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
-from deployments.telling import put, table
+from deployments.surroundings import prepare_environment
+from deployments.telling import AsJson, put, table
 
 if TYPE_CHECKING:
     from blocks.arrival_tables import Arrival
@@ -22,10 +23,6 @@ ID_LETTERS = 8
 
 arrivals_app = App(name="arrivals", help="Files that arrived, and the runs that they started.")
 
-AsJson = Annotated[
-    bool,
-    Parameter(name="--json", negative="", help="print JSON for programs", show_default=False),
-]
 State = Literal["waiting", "claimed", "started", "failed"]
 Watch = Annotated[str, Parameter(help="as `seqloom arrivals watches` names it")]
 
@@ -46,7 +43,7 @@ def arrivals(
     from blocks.arrivals import arrivals as listed
     from blocks.database import engine
 
-    _prepare()
+    prepare_environment()
     found = listed(engine(), watch, state, limit)
     if as_json:
         put(json.dumps([one.model_dump(mode="json") for one in found], indent=2))
@@ -61,7 +58,7 @@ def watches(*, as_json: AsJson = False) -> int:
     from blocks.arrivals import counts
     from blocks.database import engine
 
-    _prepare()
+    prepare_environment()
     found = counts(engine())
     if as_json:
         put(json.dumps(found, indent=2))
@@ -81,7 +78,7 @@ def retry(watch: Watch, /) -> int:
     from blocks.database import engine
     from blocks.errors import InputError
 
-    _prepare()
+    prepare_environment()
     known = counts(engine())
     if watch not in known:
         named = f"one of {', '.join(known)}" if known else "one that has looked; none has"
@@ -104,17 +101,11 @@ def emit(
     from deployments.parameter_files import read_parameters
 
     content = {} if payload is None else read_parameters(payload, whole=True)
-    _prepare()
+    prepare_environment()
     from deployments.emitting import emitted
 
     put(f"event {emitted(event, resource, content)}")
     return 0
-
-
-def _prepare() -> None:
-    from deployments.surroundings import prepare_environment
-
-    prepare_environment()
 
 
 def _row(one: "Arrival") -> dict[str, str]:

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.exceptions import UnusedCliTokensError
 
-from blocks.errors import InputError, InputProblems, SeqloomError
+from blocks.errors import InputError, SeqloomError
 from deployments.access_cli import audit_app, gateway, keys_app
 from deployments.agents_cli import agents_app
 from deployments.arrivals_cli import arrivals_app, emit
@@ -37,7 +37,7 @@ from deployments.graphs_cli import graphs_app
 from deployments.reads_cli import reads_app
 from deployments.runs_cli import runs_app
 from deployments.surroundings import prepare_environment
-from deployments.telling import put, table, tell
+from deployments.telling import AsJson, put, table, tell
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -63,10 +63,6 @@ app.command(arrivals_app)
 app.command(emit)
 app.command(agents_app)
 
-AsJson = Annotated[
-    bool,
-    Parameter(name="--json", negative="", help="print JSON for programs", show_default=False),
-]
 Name = Annotated[str, Parameter(help="of the pipeline, e.g. design; `seqloom pipelines`")]
 ParameterFile = Annotated[
     Path,
@@ -188,24 +184,12 @@ def _asked_for(name: str, path: Path) -> "tuple[Pipeline, BaseModel]":
     """A pipeline and its parameters, checked; Prefect is imported once both are there."""
     from deployments.parameter_files import read_parameters
     from flows.registry import pipeline
+    from tasks.wording import validated
 
     found = pipeline(name)
     content = read_parameters(path)
     prepare_environment()
-    return found, _validated(found.parameters, str(path), content)
-
-
-def _validated(model: "type[BaseModel]", source: str, content: dict[str, Any]) -> "BaseModel":
-    """The parameters as the pipeline's model; every place that does not fit is told."""
-    from pydantic import ValidationError
-
-    from tasks.wording import problems
-
-    try:
-        return model.model_validate(content)
-    except ValidationError as error:
-        found = problems(source, error, model, content)
-    raise InputProblems(found)
+    return found, validated(found.parameters, content, str(path))
 
 
 def run_command(arguments: list[str] | None = None) -> int:

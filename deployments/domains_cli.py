@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
-from deployments.telling import put, table
+from deployments.surroundings import prepare_environment
+from deployments.telling import AsJson, put, table
 
 if TYPE_CHECKING:
     from blocks.batch_items import Batch
@@ -22,10 +23,6 @@ PIPELINE = "domains"
 
 domains_app = App(name="domains", help="Batches of proteins: how far they are, what failed.")
 
-AsJson = Annotated[
-    bool,
-    Parameter(name="--json", negative="", help="print JSON for programs", show_default=False),
-]
 Name = Annotated[str | None, Parameter(help="its name; without one, the batch worked on last")]
 Limit = Annotated[int, Parameter(validator=Number(gte=1), help="most proteins listed")]
 
@@ -77,7 +74,7 @@ def batches(*, as_json: AsJson = False) -> int:
     from blocks.batch_items import batch_names, find_batch
     from blocks.database import engine
 
-    _prepare()
+    prepare_environment()
     found = [find_batch(engine(), name).status() for name in batch_names(engine(), PIPELINE)]
     if as_json:
         put(json.dumps([one.model_dump(mode="json") for one in found], indent=2))
@@ -103,19 +100,13 @@ def _batch(name: str | None) -> "Batch":
     from blocks.database import engine
     from blocks.errors import InputError
 
-    _prepare()
+    prepare_environment()
     if name is None:
         names = batch_names(engine(), PIPELINE)
         if not names:
             raise InputError("no batch yet; expected one that `seqloom run domains` has begun")
         name = names[0]
     return find_batch(engine(), name)
-
-
-def _prepare() -> None:
-    from deployments.surroundings import prepare_environment
-
-    prepare_environment()
 
 
 def _run(execution_id: str | None) -> dict[str, str]:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
-from deployments.telling import put, put_lines, tell
+from deployments.surroundings import prepare_environment
+from deployments.telling import AsJson, put, put_lines, tell
 
 if TYPE_CHECKING:
     from tasks.graphs.model import GraphParams
@@ -34,10 +35,6 @@ Models = Annotated[
     Parameter(help="NODE=CONNECTION, or CONNECTION for all that need one", negative=""),
 ]
 Switch = Annotated[bool, Parameter(negative="", show_default=False)]
-AsJson = Annotated[
-    bool,
-    Parameter(name="--json", negative="", help="print JSON for programs", show_default=False),
-]
 
 
 @graphs_app.command
@@ -139,7 +136,7 @@ def items(
     """
     from tasks.graphs.rerunning import stored_lines
 
-    _prepare()
+    prepare_environment()
     put_lines(islice(stored_lines(run, node, given=given), limit))
     return 0
 
@@ -162,7 +159,7 @@ def forget(*, older_than: Annotated[float, Parameter(validator=Number(gt=0))]) -
     """
     from tasks.graphs.forgetting import forget as drop
 
-    _prepare()
+    prepare_environment()
     gone = drop(older_than * DAY_S)
     size = f"{gone.bytes / 1e6:,.1f} MB"
     put(f"{gone.answers:,} answers and {gone.objects:,} objects ({size}) dropped")
@@ -180,17 +177,10 @@ def _params(content: dict[str, Any]) -> "GraphParams":
     Raises:
         InputError: An option does not fit.
     """
-    from pydantic import ValidationError
-
-    from blocks.errors import InputProblems
     from tasks.graphs.model import GraphParams
-    from tasks.wording import problems
+    from tasks.wording import validated
 
-    try:
-        return GraphParams.model_validate(content)
-    except ValidationError as error:
-        found = problems("", error, GraphParams, content)
-    raise InputProblems(found)
+    return validated(GraphParams, content, "")
 
 
 def _checked(graph: str, model: tuple[str, ...]) -> Any:  # noqa: ANN401 -- a Graph
@@ -198,7 +188,7 @@ def _checked(graph: str, model: tuple[str, ...]) -> Any:  # noqa: ANN401 -- a Gr
     from tasks.graphs.model_choice import require_runners, with_models
     from tasks.graphs.planning import declaration_of
 
-    _prepare()
+    prepare_environment()
     params = _params({"graph": graph, "models": [_model(one) for one in model]})
     declaration, _ = declaration_of(params)
     chosen, notes = with_models(declaration, params.models)
@@ -214,7 +204,7 @@ def _run(content: dict[str, Any], *, dry_run: bool, as_json: bool) -> int:
     from tasks.graphs.planning import plan_frame, plan_told, prepare
     from tasks.graphs.rerunning import prepare_again
 
-    _prepare()
+    prepare_environment()
     params = _params(content)
     prepared = prepare_again(params) if params.rerun else prepare(params)
     if dry_run:
@@ -234,9 +224,3 @@ def _run(content: dict[str, Any], *, dry_run: bool, as_json: bool) -> int:
     if result.error:
         return FAILED
     return ITEMS_FAILED if result.errors else 0
-
-
-def _prepare() -> None:
-    from deployments.surroundings import prepare_environment
-
-    prepare_environment()

@@ -17,17 +17,13 @@ from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
 from deployments.surroundings import prepare_environment
-from deployments.telling import put, tell
+from deployments.telling import AsJson, put, tell
 
 if TYPE_CHECKING:
     from blocks.run_statistics import Window
 
 runs_app = App(name="runs", help="Runs of all pipelines, from the ledger.")
 
-AsJson = Annotated[
-    bool,
-    Parameter(name="--json", negative="", help="print JSON for programs", show_default=False),
-]
 RunKey = Annotated[str, Parameter(help="id of a run, the beginning of one, or its name")]
 State = Literal["running", "completed", "failed", "cancelled", "crashed"]
 Limit = Annotated[int, Parameter(validator=Number(gte=1), help="most runs listed")]

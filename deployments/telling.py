@@ -7,9 +7,16 @@ left out; a pipe whose reader has had enough ends the output, and is no failure.
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TextIO
+from typing import Annotated, TextIO
+
+from cyclopts import Parameter
 
 from blocks.errors import InputError
+
+AsJson = Annotated[
+    bool,
+    Parameter(name="--json", negative="", help="print JSON for programs", show_default=False),
+]
 
 CLOSED = "standard output: is closed; expected it to be open"
 

@@ -15,16 +15,16 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun
 from prefect.deployments import run_deployment
 from prefect.states import Cancelling
-from pydantic import BaseModel, Field, JsonValue, ValidationError, model_validator
+from pydantic import BaseModel, Field, JsonValue, model_validator
 
-from blocks.errors import InputError, InputProblems, SeqloomError
+from blocks.errors import InputError, SeqloomError
 from flows.registry import PIPELINES, Pipeline
 from flows.registry import pipeline as registered
 from flows.starting import started
 from tasks.parameters import Params, Record
 from tasks.plain_values import refuse_hydrated
 from tasks.policies import pipeline, run_logger
-from tasks.wording import problems
+from tasks.wording import validated
 
 POLL_S = 2.0
 """How often a run of a deployment is looked at."""
@@ -197,11 +197,7 @@ def checked_params(asked: Pipeline, content: dict[str, JsonValue]) -> BaseModel:
     Raises:
         InputProblems: They do not fit; each place is told.
     """
-    try:
-        return asked.parameters.model_validate(content)
-    except ValidationError as error:
-        found = problems("params", error, asked.parameters, content)
-    raise InputProblems(found)
+    return validated(asked.parameters, content, "params")
 
 
 def _tried(asked: Pipeline, checked: BaseModel, params: RunParams, deployment: str) -> RunOutcome:

@@ -6,12 +6,12 @@ import reprlib
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from blocks.errors import Problem
+from blocks.errors import InputProblems, Problem
 from tasks.dag import closest
 from tasks.parameters import members_of
 
@@ -50,6 +50,7 @@ LISTS_OF_NAMED = {
     "decisions": "decision", "compensations": "compensation",
 }  # fmt: skip
 MAX_SHOWN = 10**20
+M = TypeVar("M", bound=BaseModel)
 _BRIEF = reprlib.Repr()
 _BRIEF.maxstring, _BRIEF.maxlong, _BRIEF.maxother, _BRIEF.maxlevel = 60, 40, 60, 2
 
@@ -67,6 +68,26 @@ class _Place:
     """The field."""
     tried: bool
     """Whether it is one of several findings, one for each type that was tried."""
+
+
+def validated(
+    model: type[M],
+    given: Any,  # noqa: ANN401 -- whatever stood in the file
+    source: str,
+) -> M:
+    """What was given, as the model.
+
+    Args:
+        source: What messages call it.
+
+    Raises:
+        InputProblems: It does not fit; every place is told.
+    """
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        found = problems(source, error, model, given)
+    raise InputProblems(found)
 
 
 def problems(

@@ -9,6 +9,8 @@ import yaml
 from blocks.errors import InputError
 
 EXPECTED = "YAML or JSON"
+MOST_BYTES = 10_000_000
+"""Of a declaration."""
 ALIAS = "an alias (`*`); expected the value itself"
 FAULTS = {
     r"found character '\\t'": "a tab; expected blanks",
@@ -20,6 +22,27 @@ FAULTS = {
     r"found unexpected end of stream": "ends within quotes; expected a closing quote",
 }
 """What the parser says: what it means, and what was expected."""
+
+
+def decoded_yaml(content: bytes, name: str, what: str) -> Any:  # noqa: ANN401 -- as `read_yaml`
+    """What stands in a file.
+
+    Args:
+        content: Of the file, or more than `MOST_BYTES` of it.
+        name: What messages call it.
+        what: That is expected in it.
+
+    Raises:
+        InputError: It is too large, or no YAML; see `read_yaml`.
+    """
+    if len(content) > MOST_BYTES:
+        raise InputError(f"{name}: more than {MOST_BYTES:,} bytes; expected {what} only")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = 1 + content.count(b"\n", 0, error.start)
+        raise InputError(f"{name}, line {line}: is not UTF-8; expected {EXPECTED}") from None
+    return read_yaml(text, name)
 
 
 def read_yaml(text: str, name: str) -> Any:  # noqa: ANN401 -- whatever stands there

@@ -19,7 +19,7 @@ from tasks.dag import plan_text
 from tasks.graphs.chain_keys import chain_keys, chunk_keys, closed
 from tasks.graphs.chunks import Stream
 from tasks.graphs.compiled import INPUT, Graph, compiled
-from tasks.graphs.declared import MOST_BYTES, read_declaration
+from tasks.graphs.declared import read_declaration
 from tasks.graphs.functions import FUNCTIONS
 from tasks.graphs.inputs import Source, opened
 from tasks.graphs.model import Declaration, GraphParams
@@ -31,6 +31,7 @@ from tasks.graphs.step import Cache, StepContext
 from tasks.graphs.under_way import Limits
 from tasks.item_input import TEXT, placed
 from tasks.model_connections import named_connections
+from tasks.yaml_text import MOST_BYTES
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,15 +2,13 @@
 
 from typing import Any
 
-from pydantic import JsonValue, ValidationError
+from pydantic import JsonValue
 
-from blocks.errors import InputError, InputProblems
+from blocks.errors import InputError
 from tasks.dag import closest
-from tasks.wording import problems
+from tasks.wording import validated
 from tasks.workflows.model import Declaration
-from tasks.yaml_text import read_yaml
-
-MOST_BYTES = 10_000_000
+from tasks.yaml_text import decoded_yaml
 
 
 def read_declaration(content: bytes, name: str) -> Declaration:
@@ -24,21 +22,10 @@ def read_declaration(content: bytes, name: str) -> Declaration:
         InputError: It is no YAML, or no workflow.
         InputProblems: All that is wrong with it.
     """
-    if len(content) > MOST_BYTES:
-        raise InputError(f"{name}: more than {MOST_BYTES:,} bytes; expected a workflow only")
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = 1 + content.count(b"\n", 0, error.start)
-        raise InputError(f"{name}, line {line}: is not UTF-8; expected YAML or JSON") from None
-    given: Any = read_yaml(text, name)
+    given: Any = decoded_yaml(content, name, "a workflow")
     if not isinstance(given, dict) or not given.get("steps"):
         raise InputError(f"{name}: no `steps` in it; expected a workflow, such as steps: [...]")
-    try:
-        return Declaration.model_validate(given)
-    except ValidationError as error:
-        found = problems(name, error, Declaration, given)
-    raise InputProblems(found)
+    return validated(Declaration, given, name)
 
 
 def with_inputs(declaration: Declaration, given: dict[str, JsonValue], name: str) -> Declaration:

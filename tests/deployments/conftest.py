@@ -3,7 +3,7 @@
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -65,23 +65,28 @@ class RunningGateway:
 
 @pytest.fixture(scope="session")
 def guarded_prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalPrefect]:
-    """A server that lets in only who knows its login; with deployments, without a worker."""
-    from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
+    """A server that lets in only who knows its login; with deployments, without a worker.
+
+    Only it and `with_login` know the login: other tests of this process have servers without one.
+    """
+    with ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("PREFECT_SERVER_API_AUTH_STRING", LOGIN)
+            patch.setenv("PREFECT_API_AUTH_STRING", LOGIN)
+            prefect = stack.enter_context(server(tmp_path_factory.mktemp("guarded")))
+        with with_login(prefect) as api:
+            declare(api)
+        yield prefect
+
+
+def with_login(prefect: LocalPrefect) -> httpx.Client:
+    """A client of Prefect's API that shows the login."""
+    from prefect.settings import PREFECT_API_AUTH_STRING, temporary_settings
 
     from deployments.prefect_http import client
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PREFECT_SERVER_API_AUTH_STRING", LOGIN)
-        patch.setenv("PREFECT_API_AUTH_STRING", LOGIN)
-        with (
-            server(tmp_path_factory.mktemp("guarded")) as prefect,
-            temporary_settings(
-                updates={PREFECT_API_URL: prefect.api, PREFECT_API_AUTH_STRING: LOGIN}
-            ),
-        ):
-            with client(prefect.api, 60) as api:
-                declare(api)
-            yield prefect
+    with temporary_settings(updates={PREFECT_API_AUTH_STRING: LOGIN}):
+        return client(prefect.api, 60)
 
 
 def declare(api: httpx.Client, pipelines: Sequence[str] = DECLARED) -> None:
@@ -112,11 +117,10 @@ def gateway(
     """The gateway on loopback, as `seqloom gateway` runs it."""
     from deployments.gateway.prefect_runs import PrefectRuns
     from deployments.gateway.state import Gateway
-    from deployments.prefect_http import client
 
     folder = tmp_path_factory.mktemp("gateway")
     keys, audit = AccessKeys(folder), Audit(folder)
-    with client(guarded_prefect.api, 30) as http, client(guarded_prefect.api, 30) as api:
+    with with_login(guarded_prefect) as http, with_login(guarded_prefect) as api:
         shared = Gateway(PrefectRuns(http), keys, audit)
         with served(shared) as url:
             yield RunningGateway(url, keys, audit, guarded_prefect, api)

@@ -1,6 +1,7 @@
 """Events and starts by hand, where no server could take them."""
 
 import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from deployments import cli
 
@@ -21,7 +22,8 @@ def test_what_cannot_be_done_is_told(command, told, tmp_path, monkeypatch, capsy
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SEQLOOM_DATABASE", f"sqlite:///{tmp_path}/seqloom.db")
 
-    assert cli.main(command) == WRONG
+    with temporary_settings(restore_defaults={PREFECT_API_URL}):  # of other tests' server
+        assert cli.main(command) == WRONG
     assert capsys.readouterr().err.startswith(told)
 
 
