@@ -109,7 +109,7 @@ def test_every_step_has_time_cpu_memory_items_and_attempts():
     every = {"wall_s", "cpu_s", "peak_memory_bytes", "attempts", "cache_hit"}
     assert every <= values["busy"].keys()
     assert every <= values["write"].keys()
-    assert values["busy"]["cpu_s"] >= 0.19
+    assert values["busy"]["cpu_s"] >= 0.17
     assert values["busy"]["items_per_s"] == pytest.approx(3 / values["busy"]["wall_s"])
 
 
