@@ -35,12 +35,14 @@ class Recorder:
         if self.crash == "claimed" and self.after == 0:
             os._exit(137)
         content = run.model_dump_json()
+        whole = self.folder / f".{run.key}.{os.getpid()}"  # a kill leaves no half of a run
+        whole.write_text(content)
         try:
-            with (self.folder / f"{run.key}.json").open("x") as file:
-                file.write(content)
+            (self.folder / f"{run.key}.json").hardlink_to(whole)
         except FileExistsError:
             with (self.folder / "again").open("a") as file:
                 file.write(f"{run.key}\n")
+        whole.unlink()
         if self.crash == "started" and self.after == 0:
             os._exit(137)
         return run.key[:8]
