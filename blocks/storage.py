@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict
 
 from blocks.errors import InputError, SeqloomError
+from blocks.settings import settings
 
 BLOCK_BYTES = 1 << 20
 REFUSED = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
@@ -246,6 +247,16 @@ def _stored_at(about: Mapping[str, Any]) -> float:
     return at.timestamp() if isinstance(at, datetime) else float(at or 0)
 
 
+def placed(place: str, root: str) -> str:
+    """A path or URI; what is relative begins in a folder or URI."""
+    return place if "://" in place or Path(place).is_absolute() else f"{root}/{place}"
+
+
+def in_data(place: str) -> str:
+    """A path or URI; what is relative begins in the folder of data."""
+    return placed(place, settings().data)
+
+
 def refer(uri: str, root: str = ".") -> FileRef:
     """Reference a file that lies where the user put it, with the digest of its present content.
 
@@ -255,7 +266,7 @@ def refer(uri: str, root: str = ".") -> FileRef:
     Raises:
         InputError: There is no such file, or it cannot be read.
     """
-    place = uri if "://" in uri or Path(uri).is_absolute() else f"{root}/{uri}"
+    place = placed(uri, root)
     sha256, size = hashlib.sha256(), 0
     with open_uri(place) as file:
         while block := file.read(BLOCK_BYTES):

@@ -17,7 +17,7 @@ from blocks.database import engine
 from blocks.errors import TransientError
 from blocks.file_versions import files_in
 from blocks.settings import settings
-from blocks.storage import Storage
+from blocks.storage import Storage, in_data
 from flows.registry import PIPELINES, pipeline
 from flows.runner import checked_params, deployment_of
 from flows.starting import started
@@ -129,5 +129,4 @@ def _together(total: Seen, now: Seen) -> Seen:
 
 
 def _placed(place: str) -> str:
-    whole = place if "://" in place or place.startswith("/") else f"{settings().data}/{place}"
-    return whole.rstrip("/") or "/"
+    return in_data(place).rstrip("/") or "/"

@@ -3,14 +3,12 @@
 from collections.abc import Iterator
 from fnmatch import fnmatch
 from functools import partial
-from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, JsonValue, model_validator
 
 from blocks.errors import InputError
-from blocks.settings import settings
-from blocks.storage import filesystem_of, open_uri
+from blocks.storage import filesystem_of, in_data, open_uri
 from tasks.item_reading import Item, file_items, kind_of, text_item
 from tasks.parameters import Params
 
@@ -52,12 +50,6 @@ class ItemInput(Params):
         return bool(self.source or self.texts or self.items)
 
 
-def placed(place: str) -> str:
-    """A path or URI; relative ones are resolved against the folder of data."""
-    absolute = "://" in place or Path(place).is_absolute()
-    return place if absolute else f"{settings().data}/{place}"
-
-
 def items_of(given: ItemInput) -> Iterator[Item]:
     """All items, from the first one.
 
@@ -70,7 +62,7 @@ def items_of(given: ItemInput) -> Iterator[Item]:
         return ({TEXT: text} for text in given.texts)
     if given.items:
         return iter(given.items)
-    place = placed(given.source)
+    place = in_data(given.source)
     filesystem, path = filesystem_of(place)
     if given.format == "folder" or (given.format == "auto" and filesystem.isdir(path)):
         return _folder(place, given)

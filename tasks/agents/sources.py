@@ -16,13 +16,13 @@ from typing import Any
 
 from blocks.errors import InputError
 from blocks.settings import settings
-from blocks.storage import FileRef, filesystem_of, open_uri, refer
+from blocks.storage import FileRef, filesystem_of, in_data, open_uri, refer
 from tasks.agents.generated import generated
 from tasks.agents.model import MOST_ROWS, Generated, ReviewParams, TableFile
 from tasks.agents.outcome import SourceRef
 from tasks.agents.table_data import flat, is_number, lines_of
 from tasks.dag import closest
-from tasks.item_input import ItemInput, items_of, placed
+from tasks.item_input import ItemInput, items_of
 from tasks.item_reading import Item, file_items, kind_of
 from tasks.results import MANIFEST
 
@@ -67,7 +67,7 @@ def sources_of(params: ReviewParams) -> list[SourceRef]:
     for run in params.runs:
         found += _run(run)
     for table in params.tables:
-        found.append(_file(table, placed(table.source), ""))
+        found.append(_file(table, in_data(table.source), ""))
     if params.generated.count:
         made = params.generated
         origin = f"made up: {made.count} {made.complexity} {made.data}, seed {made.seed}"
@@ -91,7 +91,7 @@ def _records(given: ItemInput) -> SourceRef:
     if not given.source:
         lines = lines_of(list(items_of(given)))
         return SourceRef(name="records", origin=f"parameters, {_digest(lines)}", about="record")
-    place = placed(given.source)
+    place = in_data(given.source)
     filesystem, path = filesystem_of(place)
     name = PurePosixPath(given.source.rstrip("/")).name.split(".")[0] or "records"
     if given.format == "folder" or (given.format == "auto" and filesystem.isdir(path)):
@@ -113,7 +113,7 @@ def run_folder_of(run: str) -> str:
         InputError: There is none.
     """
     absolute = "://" in run or run.startswith("/")
-    places = [run] if absolute else [f"{settings().results}/{run}", placed(run)]
+    places = [run] if absolute else [f"{settings().results}/{run}", in_data(run)]
     for place in places:
         filesystem, path = filesystem_of(place.rstrip("/"))
         if filesystem.isfile(f"{path}/{MANIFEST}"):

@@ -16,7 +16,7 @@ from blocks.database import engine
 from blocks.errors import InputError, InputProblems, Problem
 from blocks.file_versions import files_in, is_young
 from blocks.settings import settings
-from blocks.storage import FileRef, filesystem_of, iter_table, open_uri, refer
+from blocks.storage import FileRef, filesystem_of, in_data, iter_table, open_uri, refer
 from tasks.domains.initialise import Source, read_sheet
 from tasks.domains.model import DomainsParams, ProteinInput
 from tasks.domains.outcome import SEARCHES, Limits, Read, ReferenceRef, SearchJob
@@ -88,15 +88,10 @@ def annotation_key(run: Prepared) -> str:
 
 def _reference_place(given: str) -> str:
     """A folder, or that of a reference of this name beside the results."""
-    place = _placed(given)
+    place = in_data(given)
     if "/" in given or Path(place).is_dir() or "://" in settings().results:
         return place
     return str(references_folder() / given)
-
-
-def _placed(place: str) -> str:
-    data = settings().data
-    return place if "://" in place or place.startswith("/") else f"{data}/{place}"
 
 
 def files_of(given: ProteinInput) -> Files:
@@ -106,10 +101,10 @@ def files_of(given: ProteinInput) -> Files:
         InputError: A file is missing; all that are missing are told.
     """
     if given.samplesheet:
-        with open_uri(_placed(given.samplesheet)) as file:
+        with open_uri(in_data(given.samplesheet)) as file:
             text = file.read().decode("utf-8-sig", errors="replace")
         return _referred(read_sheet(text, given.samplesheet))
-    place = _placed(given.sequences)
+    place = in_data(given.sequences)
     filesystem, path = filesystem_of(place)
     if not filesystem.isdir(path):
         return Files((refer(place),), ("",))

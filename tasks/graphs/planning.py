@@ -14,7 +14,7 @@ from blocks.llm_budget import ModelLimits
 from blocks.llm_calls import ModelConnection
 from blocks.llm_models import LanguageModels
 from blocks.masking import MASK
-from blocks.storage import open_uri
+from blocks.storage import in_data, open_uri
 from tasks.dag import plan_text
 from tasks.graphs.chain_keys import chain_keys, chunk_keys, closed
 from tasks.graphs.chunks import Stream
@@ -29,7 +29,7 @@ from tasks.graphs.outcome_lines import masked
 from tasks.graphs.records import looked_up
 from tasks.graphs.step import Cache, StepContext
 from tasks.graphs.under_way import Limits
-from tasks.item_input import TEXT, placed
+from tasks.item_input import TEXT
 from tasks.model_connections import named_connections
 from tasks.yaml_text import MOST_BYTES
 
@@ -119,7 +119,7 @@ def declaration_of(params: GraphParams) -> tuple[Declaration, str]:
 
 
 def _read(place: str) -> Declaration:
-    with open_uri(placed(place)) as file:
+    with open_uri(in_data(place)) as file:
         return read_declaration(file.read(MOST_BYTES + 1), place)
 
 

@@ -8,13 +8,13 @@ from typing import Any
 
 from blocks.errors import InputError, InputProblems, Problem
 from blocks.settings import settings
-from blocks.storage import FileRef, open_uri, refer
+from blocks.storage import FileRef, open_uri, placed, refer
 from tasks.parameters import Record
 from tasks.reads.aliases import plain
 from tasks.reads.configuration import OTHER_NAMES, Configuration, checked
 from tasks.reads.model import ReadsOutput, ReadsParams
 from tasks.reads.parts import unsplittable
-from tasks.reads.recipes import placed_in, preset_recipe, read_recipe
+from tasks.reads.recipes import preset_recipe, read_recipe
 from tasks.reads.report_files import program_version
 from tasks.reads.run_files import is_taken
 from tasks.reads.samplesheet import Sample, read_samplesheet
@@ -161,13 +161,13 @@ def _section(content: Mapping[str, Any], name: str) -> dict[str, Any]:
 def _samples(params: ReadsParams, content: Mapping[str, Any], root: str) -> tuple[Sample, ...]:
     given = params.input
     if given.samplesheet:
-        with open_uri(placed_in(given.samplesheet, root)) as file:
+        with open_uri(placed(given.samplesheet, root)) as file:
             text = file.read().decode("utf-8", "replace")
         return read_samplesheet(
             text,
             given.samplesheet,
             lambda name: _wrong(name, root),
-            lambda name: os.path.realpath(placed_in(name, root)),
+            lambda name: os.path.realpath(placed(name, root)),
         )
     if given.one_sample is not None:
         return (given.one_sample,)
@@ -189,7 +189,7 @@ def _samples(params: ReadsParams, content: Mapping[str, Any], root: str) -> tupl
 
 def _wrong(name: str, root: str) -> str:
     """What is wrong with a file; of remote ones nothing is known yet."""
-    path = placed_in(name, root)
+    path = placed(name, root)
     if "://" in path:
         return ""
     if not os.path.exists(path):  # noqa: PTH110 -- pathlib raises where a name is too long

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from blocks.errors import InputError
-from blocks.storage import open_uri
+from blocks.storage import open_uri, placed
 from tasks.reads.configuration import parsed
 from tasks.reads.model import ReadsParams
 from tasks.reads.presets import Preset, preset_text
@@ -34,7 +34,7 @@ def read_recipe(params: ReadsParams, root: str) -> Recipe:
     if not params.configuration:
         content: dict[str, Any] = {"step": [dict(step) for step in params.steps]}
         return Recipe(content, {}, INLINE, yaml.safe_dump(content, sort_keys=False))
-    with open_uri(placed_in(params.configuration, root)) as file:
+    with open_uri(placed(params.configuration, root)) as file:
         try:
             text = file.read().decode("utf-8-sig")
         except UnicodeDecodeError as error:
@@ -48,8 +48,3 @@ def preset_recipe(preset: Preset, sample: Sample) -> Recipe:
     """What a preset does with a sample: it depends on whether there are mates."""
     text = preset_text(preset, paired="read2" in sample.files)
     return Recipe(*parsed(text, Path(f"{preset}.toml")), preset, text)
-
-
-def placed_in(uri: str, root: str) -> str:
-    """A path or URI; what is relative begins in the folder of data."""
-    return uri if "://" in uri or Path(uri).is_absolute() else f"{root}/{uri}"

@@ -1,10 +1,8 @@
 """What a run over variants has to do: files found, read and checked before work begins."""
 
-from pathlib import Path
-
 from blocks.errors import InputError
 from blocks.settings import settings
-from blocks.storage import FileRef, open_uri, refer
+from blocks.storage import FileRef, in_data, open_uri, refer
 from tasks.parameters import Record
 from tasks.sequence_files import read_sequences
 from tasks.sequences import Layout
@@ -84,7 +82,7 @@ def coding_of(params: RegionParams) -> str:
     Raises:
         InputError: The file does not hold one coding sequence.
     """
-    place = placed(params.parent)
+    place = in_data(params.parent)
     with open_uri(place) as file:
         found = [
             text
@@ -103,7 +101,7 @@ def protein_of(source: str, identifier: str) -> str:
     Raises:
         InputError: There is none of that id.
     """
-    with open_uri(placed(source)) as file:
+    with open_uri(in_data(source)) as file:
         for frame in read_sequences(file, source):
             for name, sequence in zip(frame["id"], frame["sequence"], strict=True):
                 if identifier in ("", name):
@@ -113,10 +111,5 @@ def protein_of(source: str, identifier: str) -> str:
 
 def text_of(place: str) -> str:
     """The content of a small text file."""
-    with open_uri(placed(place)) as file:
+    with open_uri(in_data(place)) as file:
         return file.read().decode("utf-8", "replace")
-
-
-def placed(place: str) -> str:
-    """A path or URI; what is relative begins in the folder of data."""
-    return place if "://" in place or Path(place).is_absolute() else f"{settings().data}/{place}"

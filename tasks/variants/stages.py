@@ -21,14 +21,14 @@ from isal import igzip
 
 from blocks.masking import mask
 from blocks.settings import settings
-from blocks.storage import Storage, Table, read_bytes, read_table, refer
+from blocks.storage import Storage, Table, in_data, read_bytes, read_table, refer
 from tasks.items import Counts, StageResult
 from tasks.policies import compute, current_run, delivery, run_logger
 from tasks.results import MANIFEST, RunFolder, run_folder
 from tasks.sequence_files import fasta_text
 from tasks.variants.counts import REASONS, counted
 from tasks.variants.effects import additive_effects
-from tasks.variants.jobs import VariantsJob, placed
+from tasks.variants.jobs import VariantsJob
 from tasks.variants.model import (
     LibraryResult,
     PositionsParams,
@@ -155,7 +155,7 @@ def deliver_variants(
 
 
 def _digests(job: VariantsJob, params: VariantsParams) -> dict[str, str]:
-    others = [refer(placed(place)) for place in (params.samples, params.parent)]
+    others = [refer(in_data(place)) for place in (params.samples, params.parent)]
     return {ref.uri: ref.digest for ref in (*job.counts.values(), *others)}
 
 
@@ -177,7 +177,7 @@ def deliver_positions(
         folder.json("pipeline_info/params.json", mask(params.model_dump(mode="json")))
         folder.versions(versions)
         given = [params.effects, params.parent, *([params.domains] if params.domains else [])]
-        read = [refer(placed(place)) for place in given]
+        read = [refer(in_data(place)) for place in given]
         result = PositionsResult(
             folder=uri,
             page=f"{uri}/{PAGE}",
@@ -222,7 +222,7 @@ def deliver_library(params: LibraryParams, protein: str, started: datetime) -> L
         folder.csv("truth_effects.tsv", library.effects, separator="\t")
         folder.json("pipeline_info/params.json", mask(params.model_dump(mode="json")))
         folder.versions(versions)
-        source = refer(placed(params.protein))
+        source = refer(in_data(params.protein))
         result = LibraryResult(
             folder=uri,
             samples=len(rows),

@@ -1,13 +1,11 @@
 """What is known of the files that inputs name, for conditions: their sizes and rows."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from pydantic import JsonValue
 
 from blocks.errors import InputError
-from blocks.settings import settings
-from blocks.storage import filesystem_of, open_uri
+from blocks.storage import filesystem_of, in_data, open_uri
 
 MOST_COUNTED = 100_000_000
 """Bytes of a file whose rows are counted."""
@@ -24,14 +22,9 @@ def about_inputs(inputs: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
     return found
 
 
-def placed(place: str) -> str:
-    """A path or URI; what is relative begins in the folder of data."""
-    return place if "://" in place or Path(place).is_absolute() else f"{settings().data}/{place}"
-
-
 def _about(value: str) -> dict[str, int]:
     try:
-        filesystem, path = filesystem_of(placed(value))
+        filesystem, path = filesystem_of(in_data(value))
         if not filesystem.isfile(path):
             return {}
         size = int(filesystem.size(path) or 0)
@@ -44,7 +37,7 @@ def _about(value: str) -> dict[str, int]:
 
 
 def _rows(value: str) -> int:
-    with open_uri(placed(value)) as file:
+    with open_uri(in_data(value)) as file:
         if value.lower().endswith(FASTA):
             return sum(line.startswith(b">") for line in file)
         return max(0, sum(bool(line.strip()) for line in file) - 1)

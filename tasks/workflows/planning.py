@@ -8,11 +8,11 @@ from pydantic import JsonValue
 
 from blocks.errors import InputError, InputProblems
 from blocks.masking import mask
-from blocks.storage import FileRef, open_uri, refer
+from blocks.storage import FileRef, in_data, open_uri, refer
 from tasks import dag
 from tasks.workflows.checking import Check, KnownOf
 from tasks.workflows.facts import Facts, when_told
-from tasks.workflows.inputs import about_inputs, placed
+from tasks.workflows.inputs import about_inputs
 from tasks.workflows.keeping import finished, step_key
 from tasks.workflows.model import Declaration, Step, WorkflowParams
 from tasks.workflows.reading import read_declaration, with_inputs
@@ -70,7 +70,7 @@ def _declared(params: WorkflowParams) -> tuple[Declaration, FileRef | None]:
     if not params.workflow:
         content = params.model_dump(mode="json", include=set(Declaration.model_fields))
         return Declaration.model_validate(content), None
-    place = placed(params.workflow)
+    place = in_data(params.workflow)
     with open_uri(place) as file:
         declaration = read_declaration(file.read(), params.workflow)
     return with_inputs(declaration, params.inputs, params.workflow), refer(place)
