@@ -8,7 +8,6 @@ What an agent does stands in `tasks.agents`.
 from datetime import UTC, datetime
 
 import pandas as pd
-from prefect import runtime
 
 from blocks.masking import mask
 from blocks.settings import settings
@@ -18,14 +17,13 @@ from tasks.agents.model import ReviewParams
 from tasks.agents.outcome import ReviewResult
 from tasks.agents.planning import Prepared, plan_frame, prepare, read_all
 from tasks.announcing import announce_link, announce_markdown, announce_table
-from tasks.policies import WaitedFor, finished, pipeline, run_logger, start
+from tasks.policies import WaitedFor, finished, given_params, pipeline, run_logger, start
 from tasks.results import require_writable
 
 
 def run_name() -> str:
     """Name of a run in the UI: what is reviewed."""
-    params = runtime.flow_run.parameters.get("params", {})
-    given = params if isinstance(params, dict) else params.model_dump()
+    given = given_params()
     source = str((given.get("records") or {}).get("source") or "").rstrip("/").rsplit("/", 1)[-1]
     parts = [
         *(given.get("runs") or ()),

@@ -8,7 +8,6 @@ import time
 from collections.abc import Sequence
 from functools import partial
 
-from prefect import runtime
 from pydantic import Field, JsonValue
 
 from blocks.arrival_tables import ArrivalRun
@@ -25,8 +24,8 @@ from tasks.arrivals.looking import Look
 from tasks.arrivals.model import Seen, WatchParams
 from tasks.arrivals.templates import filled, places_in, sheet_text
 from tasks.plain_values import refuse_hydrated
+from tasks.policies import given_params, run_logger
 from tasks.policies import pipeline as recorded
-from tasks.policies import run_logger
 
 TAG = "arrivals"
 """Of the runs that are started; so is `watch:` with the watch's name."""
@@ -45,8 +44,7 @@ class ArrivalParams(WatchParams):
 
 def run_name() -> str:
     """Name of a run in the UI: which pipeline files start."""
-    params = runtime.flow_run.parameters.get("params", {})
-    given = params if isinstance(params, dict) else params.model_dump()
+    given = given_params()
     return f"{given.get('pipeline', 'files')}-of-{str(given.get('place', '')).rstrip('/')[-40:]}"
 
 

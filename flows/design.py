@@ -7,7 +7,6 @@ ends with a folder of results and a page to look at. What a stage does stands in
 from datetime import UTC, datetime
 
 import pandas as pd
-from prefect import runtime
 
 from blocks.settings import settings
 from tasks.announcing import announce_link, announce_table, announce_text
@@ -18,14 +17,13 @@ from tasks.design.model import DesignParams
 from tasks.design.planning import Prepared, call_of, prepare
 from tasks.design.previewing import plan_frame, preview
 from tasks.design.remote_stages import remote_models
-from tasks.policies import WaitedFor, finished, pipeline, run_logger, start
+from tasks.policies import WaitedFor, finished, given_params, pipeline, run_logger, start
 from tasks.results import require_writable
 
 
 def run_name() -> str:
     """Name of a run in the UI: what is designed, from which seed."""
-    params = runtime.flow_run.parameters.get("params", {})
-    given = params if isinstance(params, dict) else params.model_dump()
+    given = given_params()
     subject = given.get("parent", {}).get("id") or "library"
     return f"{subject}-seed{given.get('seed', 1)}" + ("-plan" if given.get("dry_run") else "")
 

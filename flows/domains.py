@@ -7,7 +7,6 @@ the batch has not finished is worked on. What a run does stands in `tasks.domain
 from datetime import UTC, datetime
 
 import pandas as pd
-from prefect import runtime
 from prefect.context import FlowRunContext
 
 from blocks.batch_items import open_batch
@@ -29,15 +28,14 @@ from tasks.domains.planning import (
     require_stored,
 )
 from tasks.domains.running import Chunks
-from tasks.policies import pipeline, run_logger
+from tasks.policies import given_params, pipeline, run_logger
 from tasks.recording import execution_id
 from tasks.results import require_writable
 
 
 def run_name() -> str:
     """Name of a run in the UI: the batch, how, which proteins."""
-    params = runtime.flow_run.parameters.get("params", {})
-    given = params if isinstance(params, dict) else params.model_dump()
+    given = given_params()
     name = DomainsParams.model_validate(given).batch_name
     parts = [name, str(given.get("mode", "FULL")).lower().replace("_", "-")]
     parts += [which for which in [given.get("proteins", "all")] if which != "all"]

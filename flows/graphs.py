@@ -8,7 +8,6 @@ folder of results and a page on which every node can be looked at. What a node d
 from datetime import UTC, datetime
 
 import pandas as pd
-from prefect import runtime
 
 from blocks.settings import settings
 from tasks.announcing import announce_link, announce_table, announce_text
@@ -17,7 +16,7 @@ from tasks.graphs.model import GraphParams
 from tasks.graphs.planning import Prepared, plan_frame, plan_told, prepare, told
 from tasks.graphs.rerunning import prepare_again
 from tasks.graphs.stages import plan_diagram, run_and_deliver
-from tasks.policies import pipeline, run_logger
+from tasks.policies import given_params, pipeline, run_logger
 from tasks.results import require_writable
 
 MOST_NODES = 500
@@ -26,8 +25,7 @@ MOST_NODES = 500
 
 def run_name() -> str:
     """Name of a run in the UI: the graph, over which items."""
-    params = runtime.flow_run.parameters.get("params", {})
-    given = params if isinstance(params, dict) else params.model_dump()
+    given = given_params()
     if given.get("rerun"):
         return f"again-{given['rerun'].replace('/', '-')}"
     graph = str(given.get("graph") or "graph").rsplit("/", 1)[-1].split(".")[0]

@@ -7,7 +7,6 @@ the page of that artifact is a list of what failed.
 from uuid import UUID
 
 import httpx
-from prefect import runtime
 from prefect.artifacts import create_markdown_artifact
 from prefect.client.orchestration import get_client
 from prefect.exceptions import ObjectNotFound
@@ -16,7 +15,7 @@ from pydantic import Field
 from blocks.errors import InputError, ServiceError
 from blocks.masking import one_line
 from tasks.parameters import Params, Record
-from tasks.policies import pipeline, run_logger
+from tasks.policies import given_params, pipeline, run_logger
 
 KEY = "failed-runs"
 """Of the artifact."""
@@ -40,8 +39,7 @@ class Note(Record):
 
 def run_name() -> str:
     """Name of a run in the UI."""
-    params = runtime.flow_run.parameters.get("params", {})
-    given = params if isinstance(params, dict) else params.model_dump()
+    given = given_params()
     return f"note-on-{str(given.get('flow_run', ''))[:8]}"
 
 

@@ -7,20 +7,17 @@ event `seqloom.band.left` for each rate or time that is out of its band; the aut
 
 from datetime import UTC, datetime
 
-from prefect import runtime
-
 from blocks.settings import settings
 from tasks.announcing import announce_link, announce_table, announce_text
 from tasks.ops.model import NoteParams, NoteResult, OpsParams, OpsResult
 from tasks.ops.stages import tell_bands, write_report
-from tasks.policies import pipeline, run_logger
+from tasks.policies import given_params, pipeline, run_logger
 from tasks.results import require_writable
 
 
 def run_name() -> str:
     """Name of a run in the UI: what it is about."""
-    params = runtime.flow_run.parameters.get("params", {})
-    given = params if isinstance(params, dict) else params.model_dump()
+    given = given_params()
     return f"runs-of-{given.get('pipeline') or 'all'}"
 
 
@@ -41,8 +38,7 @@ def report(params: OpsParams) -> OpsResult:
 
 def note_name() -> str:
     """Name of a run in the UI: what it notes."""
-    params = runtime.flow_run.parameters.get("params", {})
-    given = params if isinstance(params, dict) else params.model_dump()
+    given = given_params()
     return f"note-{given.get('pipeline', 'run')}-{given.get('measure', '')}"
 
 

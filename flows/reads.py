@@ -7,12 +7,11 @@ to look at. What a sample's run does stands in `tasks.reads`.
 from datetime import UTC, datetime
 
 import pandas as pd
-from prefect import runtime
 
 from blocks.errors import SeqloomError
 from blocks.settings import settings
 from tasks.announcing import announce_link, announce_table
-from tasks.policies import pipeline, run_logger
+from tasks.policies import given_params, pipeline, run_logger
 from tasks.reads import delivery, sharding, stages
 from tasks.reads.delivery import ReadsResult
 from tasks.reads.jobs import SampleJob, jobs_of
@@ -23,8 +22,7 @@ from tasks.results import require_writable
 
 def run_name() -> str:
     """Name of a run in the UI: what is processed, how."""
-    params = runtime.flow_run.parameters.get("params", {})
-    given = params if isinstance(params, dict) else params.model_dump()
+    given = given_params()
     source = given.get("input") or {}
     subject = source.get("samplesheet") or source.get("sample") or given.get("configuration")
     subject = subject or given.get("preset")
@@ -34,8 +32,7 @@ def run_name() -> str:
 
 def verify_name() -> str:
     """Name of a check in the UI: which run is checked."""
-    params = runtime.flow_run.parameters.get("params", {})
-    given = params if isinstance(params, dict) else params.model_dump()
+    given = given_params()
     return f"verify-{str(given.get('run', 'latest')).rstrip('/').rsplit('/', 1)[-1]}"
 
 

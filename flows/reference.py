@@ -6,7 +6,6 @@ the folder at the end.
 """
 
 import pandas as pd
-from prefect import runtime
 
 from tasks.announcing import announce_table
 from tasks.domains import reference_stages as stages
@@ -14,7 +13,7 @@ from tasks.domains.part_jobs import ReferenceJobs
 from tasks.domains.reference_jobs import jobs_of
 from tasks.domains.reference_model import ReferenceParams
 from tasks.domains.reference_stages import ReferenceResult
-from tasks.policies import pipeline, run_logger
+from tasks.policies import given_params, pipeline, run_logger
 
 MADE_OF = {
     "tables": "domains, chains, ranges, classes",
@@ -27,8 +26,7 @@ MADE_OF = {
 
 def run_name() -> str:
     """Name of a run in the UI: which reference."""
-    params = runtime.flow_run.parameters.get("params", {})
-    given = params if isinstance(params, dict) else params.model_dump()
+    given = given_params()
     return str(given.get("name", "reference")) + ("-plan" if given.get("dry_run") else "")
 
 

@@ -10,7 +10,6 @@ from typing import Any, Literal, Self
 from uuid import UUID
 
 import orjson
-from prefect import runtime
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun
 from prefect.deployments import run_deployment
@@ -23,7 +22,7 @@ from flows.registry import pipeline as registered
 from flows.starting import started
 from tasks.parameters import Params, Record
 from tasks.plain_values import refuse_hydrated
-from tasks.policies import pipeline, run_logger
+from tasks.policies import given_params, pipeline, run_logger
 from tasks.wording import validated
 
 POLL_S = 2.0
@@ -123,8 +122,7 @@ class RunOutcome(Record):
 
 def run_name() -> str:
     """Name of a run in the UI: which pipeline."""
-    params = runtime.flow_run.parameters.get("params", {})
-    given = params if isinstance(params, dict) else params.model_dump()
+    given = given_params()
     return f"run-{given.get('pipeline', 'pipeline')}"
 
 

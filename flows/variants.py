@@ -7,12 +7,11 @@ variants with scores. What is computed stands in `tasks.variants`.
 from datetime import UTC, datetime
 
 import pandas as pd
-from prefect import runtime
 
 from blocks.errors import InputError
 from blocks.settings import settings
 from tasks.announcing import announce_link, announce_table
-from tasks.policies import pipeline
+from tasks.policies import given_params, pipeline
 from tasks.results import require_writable
 from tasks.variants import stages
 from tasks.variants.jobs import VariantsJob, coding_of, job_of, protein_of, text_of
@@ -41,14 +40,12 @@ def positions_name() -> str:
 
 def library_name() -> str:
     """Name of a simulation: which seed."""
-    params = runtime.flow_run.parameters.get("params", {})
-    given = params if isinstance(params, dict) else params.model_dump()
+    given = given_params()
     return f"library-seed{given.get('seed', 1)}"
 
 
 def _last_part(name: str) -> str:
-    params = runtime.flow_run.parameters.get("params", {})
-    given = params if isinstance(params, dict) else params.model_dump()
+    given = given_params()
     return str(given.get(name, "")).rstrip("/").rsplit("/", 1)[-1]
 
 

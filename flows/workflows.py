@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from typing import cast
 
 import pandas as pd
-from prefect import runtime
 from prefect.utilities.annotations import quote
 
 from blocks.errors import InputError
@@ -17,7 +16,7 @@ from blocks.settings import settings
 from flows.registry import pipeline as registered
 from flows.runner import RunParams, outcome_of
 from tasks.announcing import announce_link, announce_mermaid, announce_table, announce_text
-from tasks.policies import pipeline, run_logger
+from tasks.policies import given_params, pipeline, run_logger
 from tasks.results import require_writable
 from tasks.workflows.checking import Known
 from tasks.workflows.delivery import Finish, WorkflowResult, deliver
@@ -36,8 +35,7 @@ NESTING = {"workflows", "run-pipeline"}
 
 def run_name() -> str:
     """Name of a run in the UI: which workflow."""
-    params = runtime.flow_run.parameters.get("params", {})
-    given = params if isinstance(params, dict) else params.model_dump()
+    given = given_params()
     file = str(given.get("workflow") or "").rsplit("/", 1)[-1].rsplit(".", 1)[0]
     name = file or str(given.get("name") or "workflow")
     return name + ("-plan" if given.get("dry_run") else "")

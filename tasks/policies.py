@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
 from uuid import uuid4
 
-from prefect import Flow, Task, flow, get_run_logger, task
+from prefect import Flow, Task, flow, get_run_logger, runtime, task
 from prefect.cache_policies import NO_CACHE, CachePolicy
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.context import FlowRunContext, TaskRunContext
@@ -188,6 +188,12 @@ def pipeline(
         return made
 
     return decorate
+
+
+def given_params() -> dict[str, Any]:
+    """The parameters of the flow run that is about to be named, as they were given."""
+    params = runtime.flow_run.parameters.get("params", {})
+    return params if isinstance(params, dict) else dict(params.model_dump())
 
 
 def _version(function: Callable[..., Any]) -> str | None:
