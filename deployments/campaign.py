@@ -6,7 +6,6 @@ them. Runs through the deployment `workflows/campaign`, as `make demo` does with
 
 import json
 import sys
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +13,8 @@ from typing import Any
 
 import pandas as pd
 
-from blocks.errors import SeqloomError
-from deployments.local import LocalPrefect, deploy_all
-from deployments.watched_runs import run_deployment, say, some_prefect
+from deployments.local import LocalPrefect
+from deployments.watched_runs import say, watched
 from tasks.agents.rechecking import recheck
 
 DEPLOYMENT = "workflows/campaign"
@@ -97,19 +95,7 @@ def _show(prefect: LocalPrefect, run: dict[str, Any], seconds: float) -> None:
 
 def main() -> int:
     """Run the campaign; exit status 1 when it failed, with one line that says why."""
-    folder = Path(".seqloom").absolute()
-    try:
-        with some_prefect(folder) as prefect:
-            deploy_all(prefect)
-            started = time.monotonic()
-            run = run_deployment(prefect, DEPLOYMENT, PARAMETERS)
-            _show(prefect, run, time.monotonic() - started)
-    except SeqloomError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    return watched(DEPLOYMENT, PARAMETERS, _show)
 
 
 if __name__ == "__main__":

@@ -7,16 +7,14 @@ out. A second demo is answered from the caches, and says so.
 
 import json
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import yaml
 
-from blocks.errors import SeqloomError
-from deployments.local import LocalPrefect, deploy_all
-from deployments.watched_runs import run_deployment, say, some_prefect
+from deployments.local import LocalPrefect
+from deployments.watched_runs import say, watched
 
 PARAMETERS = Path("deployments/example/design.yaml")
 DEPLOYMENT = "design/quickstart"
@@ -46,20 +44,7 @@ def _show(prefect: LocalPrefect, run: dict[str, Any], seconds: float) -> None:
 
 def main() -> int:
     """Run the demo; exit status 1 when it failed, with one line that says why."""
-    folder = Path(".seqloom").absolute()
-    parameters = yaml.safe_load(PARAMETERS.read_text())
-    try:
-        with some_prefect(folder) as prefect:
-            deploy_all(prefect)
-            started = time.monotonic()
-            run = run_deployment(prefect, DEPLOYMENT, parameters)
-            _show(prefect, run, time.monotonic() - started)
-    except SeqloomError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    return watched(DEPLOYMENT, yaml.safe_load(PARAMETERS.read_text()), _show)
 
 
 if __name__ == "__main__":

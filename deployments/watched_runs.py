@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,37 @@ from uuid import uuid4
 
 import httpx
 
-from blocks.errors import ServiceError
-from deployments.local import LocalPrefect, prefect_command, server, serving, worker
+from blocks.errors import SeqloomError, ServiceError
+from deployments.local import LocalPrefect, deploy_all, prefect_command, server, serving, worker
 
 POLL_S = 0.5
 ENDED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 SUB_FLOW = re.compile(r"-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
 """How Prefect names the task that stands for a sub-flow."""
+
+
+Show = Callable[[LocalPrefect, dict[str, Any], float], None]
+"""Tells what a flow run came to, on which server, and how many seconds it took."""
+
+
+def watched(deployment: str, parameters: dict[str, Any], show: Show) -> int:
+    """Run a deployment in this folder and show the result.
+
+    Returns:
+        Exit status: 1 when it failed, with one line that says why.
+    """
+    try:
+        with some_prefect(Path(".seqloom").absolute()) as prefect:
+            deploy_all(prefect)
+            started = time.monotonic()
+            run = run_deployment(prefect, deployment, parameters)
+            show(prefect, run, time.monotonic() - started)
+    except SeqloomError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
 
 
 @contextmanager
