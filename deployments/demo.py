@@ -1,7 +1,7 @@
 """`make demo`: redesign a myoglobin through a deployment, from an empty machine to a page.
 
 Starts a Prefect server and a process worker of its own on free ports, or uses those of
-`make serve`, registers the deployments, runs one through Prefect's command line and shows what came
+`make serve`, registers a deployment, runs it through Prefect's command line and shows what came
 out. A second demo is answered from the caches, and says so.
 """
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from blocks.errors import SeqloomError
 from deployments.automating import apply_automations
-from deployments.local import LocalPrefect, deploy_all, environment, register_blocks, serving
+from deployments.local import LocalPrefect, deploy, environment, register_blocks, serving
 
 
 def main() -> int:
@@ -20,7 +20,7 @@ def main() -> int:
         sys.stderr.write("no Prefect server: expected PREFECT_API_URL, or `make serve` running\n")
         return 2
     try:
-        sys.stdout.write(deploy_all(prefect) + register_blocks(prefect))
+        sys.stdout.write(deploy(prefect) + register_blocks(prefect))
         sys.stdout.write(apply_automations(prefect))
     except SeqloomError as error:
         sys.stderr.write(f"{error}\n")

@@ -199,9 +199,16 @@ def _wait_for(client: httpx.Client, name: str, process: subprocess.Popen[bytes],
     raise ServiceError("Prefect server", f"no answer after {START_LIMIT_S} s; see {log}")
 
 
-def deploy_all(prefect: LocalPrefect) -> str:
-    """Register every deployment of `prefect.yaml`; what the command printed."""
-    return prefect.run("--no-prompt", "deploy", "--all")
+def deploy(prefect: LocalPrefect, *deployments: str) -> str:
+    """Register these deployments of `prefect.yaml`, such as `design/quickstart`; all if none.
+
+    Each takes a second or two.
+
+    Returns:
+        What the command printed.
+    """
+    names = [option for one in deployments for option in ("--name", one.rsplit("/", 1)[-1])]
+    return prefect.run("--no-prompt", "deploy", *(names or ["--all"]))
 
 
 def register_blocks(prefect: LocalPrefect) -> str:

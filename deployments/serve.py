@@ -12,7 +12,7 @@ from deployments.automating import apply_automations
 from deployments.local import (
     POLL_S,
     announced,
-    deploy_all,
+    deploy,
     free_port,
     register_blocks,
     server,
@@ -37,7 +37,7 @@ def main() -> int:
     sys.stdout.write("Starting the Prefect server ...\n")
     try:
         with server(folder, _port()) as prefect, worker(prefect) as process, announced(prefect):
-            deploy_all(prefect)
+            deploy(prefect)
             register_blocks(prefect)
             apply_automations(prefect)
             sys.stdout.write(

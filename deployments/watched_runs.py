@@ -17,7 +17,7 @@ from uuid import uuid4
 import httpx
 
 from blocks.errors import SeqloomError, ServiceError
-from deployments.local import LocalPrefect, deploy_all, prefect_command, server, serving, worker
+from deployments.local import LocalPrefect, deploy, prefect_command, server, serving, worker
 
 POLL_S = 0.5
 ENDED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
@@ -37,7 +37,7 @@ def watched(deployment: str, parameters: dict[str, Any], show: Show) -> int:
     """
     try:
         with some_prefect(Path(".seqloom").absolute()) as prefect:
-            deploy_all(prefect)
+            deploy(prefect, deployment)
             started = time.monotonic()
             run = run_deployment(prefect, deployment, parameters)
             show(prefect, run, time.monotonic() - started)

@@ -7,14 +7,14 @@ from typing import Any
 import httpx
 import pytest
 
-from deployments.local import LocalPrefect, deploy_all, worker
+from deployments.local import LocalPrefect, deploy, worker
 
 
 @pytest.fixture(scope="session")
 def deployed(prefect_server: LocalPrefect) -> Iterator[LocalPrefect]:
     """A server with all deployments and a worker."""
     with worker(prefect_server):
-        deploy_all(prefect_server)
+        deploy(prefect_server)
         yield prefect_server
 
 

@@ -18,7 +18,7 @@ from blocks import ledger
 from blocks.errors import InputError
 from blocks.storage import iter_table
 from deployments import failed_items
-from deployments.local import deploy_all, worker
+from deployments.local import deploy, worker
 from flows.design import design, plan
 from tasks import items
 from tasks.design import delivery, local_predictor
@@ -357,7 +357,7 @@ def test_a_killed_run_is_recorded_and_the_next_one_goes_on(prefect_server, tmp_p
     run = ["deployment", "run", "design/quickstart", "--params", json.dumps(wanted)]
 
     with worker(prefect_server) as process:
-        deploy_all(prefect_server)
+        deploy(prefect_server, "design/quickstart")
         prefect_server.run(*run)
         wait_for_stage("same")
         for member in [*psutil.Process(process.pid).children(recursive=True), process]:
@@ -384,7 +384,7 @@ def test_a_cancelled_run_is_recorded(prefect_server):
     wanted = {"params": {"stages": stages, "parent": {"sequence": PARENT}, "seed": 32}}
 
     with worker(prefect_server):
-        deploy_all(prefect_server)
+        deploy(prefect_server, "design/quickstart")
         prefect_server.run("deployment", "run", "design/quickstart", "--params", json.dumps(wanted))
         wait_for_stage("variants")
         (running,) = ledger.runs(pipeline="design", limit=1)

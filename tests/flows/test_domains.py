@@ -17,7 +17,7 @@ from blocks.batch_items import find_batch
 from blocks.errors import InputError, InputProblems, SeqloomError
 from blocks.storage import filesystem_of, open_uri
 from deployments import cli
-from deployments.local import deploy_all, worker
+from deployments.local import deploy, worker
 from flows.domains import annotate, plan
 from tasks.domains.model import DomainsParams
 from tests.domains.programs import calls, put_first
@@ -374,7 +374,7 @@ def test_the_deployment_runs_on_a_worker(params, prefect_server, tmp_path):
     arguments = ["deployment", "run", "domains/annotate", "--watch"]
 
     with worker(prefect_server):
-        deploy_all(prefect_server)
+        deploy(prefect_server, "domains/annotate")
         prefect_server.run(*arguments, "--params", json.dumps(wanted))
 
     folder = Path(prefect_server.environment["SEQLOOM_RESULTS"], "domains", "latest")

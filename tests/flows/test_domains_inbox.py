@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from deployments.local import LocalPrefect, deploy_all, worker
+from deployments.local import LocalPrefect, deploy, worker
 from tests.domains.small_reference import quickly_built, sequences
 from tests.flows.conftest import answer_of
 from tests.flows.test_reads_worker import ended
@@ -18,7 +18,7 @@ PROTEINS = sequences()
 
 @pytest.fixture
 def deployed(prefect_server: LocalPrefect, tmp_path: Path) -> Iterator[LocalPrefect]:
-    """All deployments, a worker with data and results in `tmp_path`, the reference `example`."""
+    """The inbox, a worker with data and results in `tmp_path`, the reference `example`."""
     own = {
         "SEQLOOM_DATA": str(tmp_path),
         "SEQLOOM_STORAGE": str(tmp_path / "storage"),
@@ -30,7 +30,7 @@ def deployed(prefect_server: LocalPrefect, tmp_path: Path) -> Iterator[LocalPref
     example = tmp_path / "results" / "references" / "example"
     example.symlink_to(quickly_built(tmp_path / "built"))
     with worker(prefect):
-        deploy_all(prefect)
+        deploy(prefect, "domains/inbox")
         yield prefect
 
 

@@ -14,7 +14,7 @@ from prefect.states import Cancelling
 
 from blocks import ledger
 from blocks.settings import settings
-from deployments.local import LocalPrefect, deploy_all, worker
+from deployments.local import LocalPrefect, deploy, worker
 from tests.graphs.small_runs import lines
 from tests.llm_script import SILENT, ScriptedServer, echo
 
@@ -25,9 +25,9 @@ FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 
 @pytest.fixture(scope="module")
 def deployed(prefect_server: LocalPrefect) -> Iterator[LocalPrefect]:
-    """A server with all deployments and a worker."""
+    """A server with the ready graphs and a worker."""
     with worker(prefect_server):
-        deploy_all(prefect_server)
+        deploy(prefect_server, *(f"graphs/{one}" for one in NAMES))
         yield prefect_server
 
 
