@@ -6,7 +6,8 @@ left out; a pipe whose reader has had enough ends the output, and is no failure.
 
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Annotated, TextIO
 
 from cyclopts import Parameter
@@ -18,8 +19,6 @@ AsJson = Annotated[
     Parameter(name="--json", negative="", help="print JSON for programs", show_default=False),
 ]
 
-CLOSED = "standard output: is closed; expected it to be open"
-
 
 def put(text: str) -> None:
     """Print a result, at once.
@@ -28,16 +27,9 @@ def put(text: str) -> None:
         InputError: There is no standard output.
         OSError: It takes no more, as on a full disk.
     """
-    if sys.stdout is None:
-        raise InputError(CLOSED)
-    try:
-        sys.stdout.write(f"{text}\n")
-        sys.stdout.flush()
-    except BrokenPipeError:
-        _discard(sys.stdout)
-    except OSError:
-        _discard(sys.stdout)  # else the interpreter complains once more at its end
-        raise
+    with _standard_output() as stream:
+        stream.write(f"{text}\n")
+        stream.flush()
 
 
 def table(rows: Sequence[Mapping[str, str]]) -> str:
@@ -54,17 +46,10 @@ def put_lines(lines: Iterable[bytes]) -> None:
         InputError: There is no standard output.
         OSError: It takes no more, as on a full disk.
     """
-    if sys.stdout is None:
-        raise InputError(CLOSED)
-    try:
+    with _standard_output() as stream:
         for line in lines:
-            sys.stdout.buffer.write(line)
-        sys.stdout.buffer.flush()
-    except BrokenPipeError:
-        _discard(sys.stdout)
-    except OSError:
-        _discard(sys.stdout)
-        raise
+            stream.buffer.write(line)
+        stream.buffer.flush()
 
 
 def settle(*, told: bool) -> bool:
@@ -95,6 +80,20 @@ def tell(text: str) -> None:
         sys.stderr.flush()
     except OSError:
         _discard(sys.stderr)
+
+
+@contextmanager
+def _standard_output() -> Iterator[TextIO]:
+    """Standard output, for as long as somebody reads it."""
+    if sys.stdout is None:
+        raise InputError("standard output: is closed; expected it to be open")
+    try:
+        yield sys.stdout
+    except BrokenPipeError:
+        _discard(sys.stdout)
+    except OSError:
+        _discard(sys.stdout)  # else the interpreter complains once more at its end
+        raise
 
 
 def _discard(stream: TextIO) -> None:
