@@ -7,17 +7,13 @@ from tasks.items import StageResult
 from tasks.parameters import Record
 
 
-class SourceRef(Record):
-    """A table that a review reads, before it is read."""
+class Described(Record):
+    """A table of a review, and how it is spoken of."""
 
     name: str
     """What the summary calls it."""
     origin: str
     """Path or URI, or how it was made."""
-    file: FileRef | None = None
-    """The file; None where the records stand in the parameters or are made up."""
-    kind: str = ""
-    """jsonl, csv, tsv, parquet."""
     pipeline: str = ""
     """The pipeline whose run wrote it, "" for others."""
     id: str = ""
@@ -26,31 +22,34 @@ class SourceRef(Record):
     columns: tuple[str, ...] = ()
     about: str = ""
 
+    def told(self) -> list[object]:
+        """What decides how it is spoken of, besides its name."""
+        return [self.pipeline, self.id, self.best, self.goal, self.columns, self.about]
+
+
+class SourceRef(Described):
+    """A table that a review reads, before it is read."""
+
+    file: FileRef | None = None
+    """The file; None where the records stand in the parameters or are made up."""
+    kind: str = ""
+    """jsonl, csv, tsv, parquet."""
+
     def identity(self) -> list[object]:
         """What is read and what it is called; not where it lies."""
         content = self.file.digest if self.file else self.origin
-        told = [self.pipeline, self.id, self.best, self.goal, self.columns, self.about]
-        return [self.name, content, self.kind, *told]
+        return [self.name, content, self.kind, *self.told()]
 
 
-class Sheet(Record):
+class Sheet(Described):
     """A table that was read: its records as JSON lines."""
 
-    name: str
-    origin: str
     lines: FileRef
     rows: int
-    pipeline: str = ""
-    id: str = ""
-    best: str = ""
-    goal: str = "maximise"
-    columns: tuple[str, ...] = ()
-    about: str = ""
 
     def identity(self) -> list[object]:
         """What it holds and what it is called."""
-        told = [self.pipeline, self.id, self.best, self.goal, self.columns, self.about]
-        return [self.name, self.lines.digest, *told]
+        return [self.name, self.lines.digest, *self.told()]
 
 
 class Gathered(StageResult):

@@ -8,7 +8,8 @@ import pandas as pd
 from tasks.agents.model import ReviewParams
 from tasks.agents.outcome import SourceRef
 from tasks.agents.sources import read_records, sources_of
-from tasks.agents.table_data import TableData, flat_rows
+from tasks.agents.stored import table_of
+from tasks.agents.table_data import TableData
 from tasks.agents.validation import require_known
 from tasks.dag import order, plan_text
 from tasks.model_connections import named_connections
@@ -77,14 +78,6 @@ def read_all(run: Prepared) -> dict[str, TableData]:
     }
     require_known(params.rules, tables)
     return tables
-
-
-def table_of(source: SourceRef, records: list[dict[str, object]]) -> TableData:
-    """A table under the name that the review gives it."""
-    return TableData(
-        source.name, flat_rows(records), pipeline=source.pipeline, id=source.id,
-        best=source.best, goal=source.goal, told=source.columns, about=source.about,
-    )  # fmt: skip
 
 
 def plan_frame(run: Prepared, rows: Mapping[str, int]) -> pd.DataFrame:

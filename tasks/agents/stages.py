@@ -37,7 +37,6 @@ from tasks.agents.outcome import (
     SourceRef,
     Summarised,
 )
-from tasks.agents.planning import table_of
 from tasks.agents.sources import read_records
 from tasks.agents.table_data import TableData, lines_of, qualities, records_of
 from tasks.agents.writing import written
@@ -60,7 +59,7 @@ def read(
     sheets, tables = [], {}
     for one in sources:
         items = read_records(one, records, made_up)
-        tables[one.name] = table_of(one, items)
+        tables[one.name] = stored.table_of(one, items)
         sheets.append(stored.sheet(one, items))
     validation.require_known(rules, tables)
     rows = sum(one.rows for one in sheets)

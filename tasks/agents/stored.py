@@ -6,7 +6,7 @@ import pandas as pd
 
 from blocks.settings import settings
 from blocks.storage import Storage, read_bytes, read_table
-from tasks.agents.outcome import Gathered, Processed, Sheet, SourceRef
+from tasks.agents.outcome import Described, Gathered, Processed, Sheet, SourceRef
 from tasks.agents.table_data import TableData, flat_rows, lines_of, records_of
 from tasks.item_reading import Item
 from tasks.items import Counts
@@ -21,15 +21,13 @@ def sheet(source: SourceRef, items: Sequence[Item]) -> Sheet:
 
 def tables_of(gathered: Gathered) -> dict[str, TableData]:
     """The tables under review."""
-    return {
-        one.name: TableData(
-            one.name,
-            flat_rows(records_of(read_bytes(one.lines))),
-            told=one.columns,
-            **one.model_dump(include={"pipeline", "id", "best", "goal", "about"}),
-        )
-        for one in gathered.sheets
-    }
+    return {one.name: table_of(one, records_of(read_bytes(one.lines))) for one in gathered.sheets}
+
+
+def table_of(described: Described, records: Sequence[Item]) -> TableData:
+    """A table under the name that the review gives it."""
+    told = described.model_dump(include={"pipeline", "id", "best", "goal", "about"})
+    return TableData(described.name, flat_rows(records), told=described.columns, **told)
 
 
 def made_tables(processed: Sequence[Processed]) -> dict[str, TableData]:
