@@ -71,6 +71,8 @@ class PrefectRuns:
     _starts: threading.Semaphore = field(
         default_factory=lambda: threading.Semaphore(STARTS_AT_ONCE)
     )
+    _deployments: dict[str, str] = field(default_factory=dict)
+    """Ids by name, of those that were asked for."""
 
     def ready(self) -> str | None:
         """What is wrong with Prefect's server; None where it works."""
@@ -98,17 +100,33 @@ class PrefectRuns:
             "labels": {PIPELINE: asked.name, DIGEST: inputs.digest, REQUEST: request},
             "idempotency_key": f"{caller}:{asked.name}:{idempotency or uuid4().hex}",
         }
-        deployment = self._ask("GET", f"deployments/name/{asked.deployments[0]}")
-        if deployment is None:
-            told = f"pipeline {asked.name}: its deployment is not there; expected `make deploy`"
-            raise RefusedError(503, told, retry_after_s=60)
-        with self._turn():
-            made = self._ask("POST", f"deployments/{deployment['id']}/create_flow_run", content)
-        run = FlowRun.model_validate(made)
+        run = FlowRun.model_validate(self._made(asked, content))
         if run.labels.get(DIGEST) != inputs.digest:
             told = "Idempotency-Key: was sent with other parameters; expected a new one"
             raise RefusedError(409, told)
         return run, run.labels.get(REQUEST) != request
+
+    def _made(self, asked: Pipeline, content: Mapping[str, Any]) -> object:
+        """What Prefect says of a run that it made of the pipeline's deployment.
+
+        A deployment that is deleted and made again has another id, so one that is not found is
+        looked for again.
+        """
+        name = asked.deployments[0]
+        made = (
+            self._created(self._deployments[name], content) if name in self._deployments else None
+        )
+        if made is None and (found := self._ask("GET", f"deployments/name/{name}")) is not None:
+            self._deployments[name] = found["id"]
+            made = self._created(found["id"], content)
+        if made is None:
+            told = f"pipeline {asked.name}: its deployment is not there; expected `make deploy`"
+            raise RefusedError(503, told, retry_after_s=60)
+        return made
+
+    def _created(self, deployment: str, content: Mapping[str, Any]) -> Any:  # noqa: ANN401 -- JSON
+        with self._turn():
+            return self._ask("POST", f"deployments/{deployment}/create_flow_run", content)
 
     def run(self, run: UUID | str, caller: str) -> FlowRun:
         """A run of a caller.
