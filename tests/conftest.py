@@ -5,6 +5,7 @@ import signal
 import socket
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -41,6 +42,18 @@ def only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
         connect(self, address)  # type: ignore[arg-type]
 
     monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture
+def own_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Storage, results and database of one test."""
+    from blocks import database
+
+    for name in ("storage", "results"):
+        monkeypatch.setenv(f"SEQLOOM_{name.upper()}", str(tmp_path / name))
+    monkeypatch.setenv("SEQLOOM_DATABASE", f"sqlite:///{tmp_path}/seqloom.db")
+    yield tmp_path
+    database.close_connections()
 
 
 @pytest.fixture(scope="session")

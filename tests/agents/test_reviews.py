@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from blocks import database
 from blocks.errors import InputError
 from tasks.agents.model import ReviewParams
 from tasks.agents.planning import plan_frame, prepare, read_all
@@ -16,15 +15,7 @@ from tasks.agents.rechecking import recheck
 from tests.agents.reviews import reviewed
 
 EXAMPLE = Path("deployments/example/agents")
-
-
-@pytest.fixture(autouse=True)
-def own_place(tmp_path, monkeypatch):
-    for name in ("storage", "results"):
-        monkeypatch.setenv(f"SEQLOOM_{name.upper()}", str(tmp_path / name))
-    monkeypatch.setenv("SEQLOOM_DATABASE", f"sqlite:///{tmp_path}/seqloom.db")
-    yield
-    database.close_connections()
+pytestmark = pytest.mark.usefixtures("own_place")
 
 
 @pytest.fixture

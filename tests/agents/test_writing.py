@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from blocks import database
 from blocks.errors import InputError
 from tasks.agents.rechecking import recheck
 from tests.agents.reviews import reviewed
@@ -18,14 +17,9 @@ MENTIONS = {
 
 
 @pytest.fixture(autouse=True)
-def own_place(tmp_path, monkeypatch):
-    for name in ("storage", "results"):
-        monkeypatch.setenv(f"SEQLOOM_{name.upper()}", str(tmp_path / name))
-    monkeypatch.setenv("SEQLOOM_DATABASE", f"sqlite:///{tmp_path}/seqloom.db")
+def model_settings(own_place, monkeypatch):
     for name, value in {"MODEL": "m", "DEADLINE_S": "1", "ATTEMPTS": "2"}.items():
         monkeypatch.setenv(f"SEQLOOM_LLM_{name}", value)
-    yield
-    database.close_connections()
 
 
 @pytest.fixture

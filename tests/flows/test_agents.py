@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from blocks import database, ledger
+from blocks import ledger
 from deployments import cli
 from flows.agents import review
 from flows.design import design
@@ -27,15 +27,6 @@ GIVEN = {
     "tables": [{"name": "variants", "source": str(EXAMPLE / "variants.csv"), "best": "activity"}],
     "generated": {"data": "numeric_data", "complexity": "complex", "count": 40},
 }
-
-
-@pytest.fixture
-def own_place(tmp_path, monkeypatch):
-    for name in ("storage", "results"):
-        monkeypatch.setenv(f"SEQLOOM_{name.upper()}", str(tmp_path / name))
-    monkeypatch.setenv("SEQLOOM_DATABASE", f"sqlite:///{tmp_path}/seqloom.db")
-    yield
-    database.close_connections()
 
 
 @pytest.mark.usefixtures("own_place")

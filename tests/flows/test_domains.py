@@ -41,16 +41,6 @@ def reference(tmp_path_factory) -> Path:
     return quickly_built(tmp_path_factory.mktemp("reference"))
 
 
-@pytest.fixture
-def own_place(tmp_path, monkeypatch):
-    """Evidence, states and results of one test."""
-    for name in ("storage", "results"):
-        monkeypatch.setenv(f"SEQLOOM_{name.upper()}", str(tmp_path / name))
-    monkeypatch.setenv("SEQLOOM_DATABASE", f"sqlite:///{tmp_path}/seqloom.db")
-    yield
-    database.close_connections()
-
-
 def fasta(path: Path, names=FEW) -> Path:
     path.parent.mkdir(exist_ok=True)
     path.write_text("".join(f">{name} of a test\n{PROTEINS[name]}\n" for name in names))

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from blocks import database, ledger
+from blocks import ledger
 from blocks.errors import InputError
 from deployments import cli
 from flows.graphs import graphs, plan
@@ -24,16 +24,6 @@ PAIR = (
     python("words", "word_count", "low"),
     {"name": "long", "uses": "filter", "needs": ["words"], "with": {"keep": "words > 2"}},
 )
-
-
-@pytest.fixture
-def own_place(tmp_path, monkeypatch):
-    """Storage, results and ledger of one test."""
-    for name in ("storage", "results"):
-        monkeypatch.setenv(f"SEQLOOM_{name.upper()}", str(tmp_path / name))
-    monkeypatch.setenv("SEQLOOM_DATABASE", f"sqlite:///{tmp_path}/seqloom.db")
-    yield
-    database.close_connections()
 
 
 def texts(path: Path, *texts_: str) -> Path:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from blocks import database, ledger
+from blocks import ledger
 from blocks.errors import InputError
 from deployments import cli
 from deployments.campaign import recovered
@@ -34,16 +34,6 @@ class NoteResult(Record):
     """That it was."""
 
     text: str
-
-
-@pytest.fixture
-def own_place(tmp_path, monkeypatch):
-    """Results and finished steps of one test."""
-    for name in ("storage", "results"):
-        monkeypatch.setenv(f"SEQLOOM_{name.upper()}", str(tmp_path / name))
-    monkeypatch.setenv("SEQLOOM_DATABASE", f"sqlite:///{tmp_path}/seqloom.db")
-    yield
-    database.close_connections()
 
 
 @pipeline("note")

@@ -1,23 +1,9 @@
-"""A place of its own, and functions that note their calls, for tests of whole runs."""
-
-from collections.abc import Iterator
-from pathlib import Path
+"""Functions that note their calls, for tests of whole runs."""
 
 import pytest
 
-from blocks import database
 from tasks.graphs.functions import FUNCTIONS
 from tests.graphs import small_runs
-
-
-@pytest.fixture
-def own_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Storage, results and database of one test."""
-    for name in ("storage", "results"):
-        monkeypatch.setenv(f"SEQLOOM_{name.upper()}", str(tmp_path / name))
-    monkeypatch.setenv("SEQLOOM_DATABASE", f"sqlite:///{tmp_path}/seqloom.db")
-    yield tmp_path
-    database.close_connections()
 
 
 @pytest.fixture
