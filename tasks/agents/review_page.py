@@ -80,7 +80,7 @@ def review_page(shown: ReviewPage) -> str:
         Section("Files", "files", _files(shown.files)),
         Section("How", "how", data_table(facts, label="parameters and versions", max_rows=500)),
     ]
-    return page(shown.title, shown.subtitle, sections, parts=("review",))
+    return page(shown.title, shown.subtitle, sections, styles=["review"])
 
 
 def _summary(shown: ReviewPage) -> Markup:

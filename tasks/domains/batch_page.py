@@ -89,7 +89,9 @@ def batch_page(shown: BatchPage, gathered: Gathered) -> str:
         Section("Files", "files", _files(shown.files)),
         Section("How", "how", data_table(facts, label="parameters and versions", max_rows=500)),
     ]
-    return page(f"Domains: {shown.batch}", shown.subtitle, sections, parts=("tracks",))
+    return page(
+        f"Domains: {shown.batch}", shown.subtitle, sections, styles=["tracks"], scripts=["tracks"]
+    )
 
 
 def outcome_frame(outcomes: Mapping[str, int]) -> pd.DataFrame:

@@ -102,7 +102,7 @@ def graph_page(run: GraphPage) -> str:
         Section("Graph", "graph", Markup("<pre>{}</pre>").format(run.declaration)),
         Section("How", "how", data_table(facts, label="parameters and versions", max_rows=500)),
     ]
-    return page(f"Graph: {run.name}", run.subtitle, sections, parts=("graph",))
+    return page(f"Graph: {run.name}", run.subtitle, sections, styles=["graph"])
 
 
 def _overview(run: GraphPage) -> Markup:

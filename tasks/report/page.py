@@ -37,11 +37,18 @@ class Section:
             )
 
 
-def page(title: str, subtitle: str, sections: Sequence[Section], parts: Sequence[str] = ()) -> str:
+def page(
+    title: str,
+    subtitle: str,
+    sections: Sequence[Section],
+    styles: Sequence[str] = (),
+    scripts: Sequence[str] = (),
+) -> str:
     """The whole HTML document.
 
     Args:
-        parts: Templates whose style and script the sections need besides the plain ones.
+        styles: Templates of style that the sections need besides the plain one.
+        scripts: Templates of scripts, likewise.
 
     Raises:
         InputError: Two sections have the same anchor.
@@ -49,8 +56,8 @@ def page(title: str, subtitle: str, sections: Sequence[Section], parts: Sequence
     anchors = [section.anchor for section in sections]
     if twice := sorted({anchor for anchor in anchors if anchors.count(anchor) > 1}):
         raise InputError(f"page {title!r}: anchor {twice[0]!r} used twice; expected it once")
-    style = "".join(rendered(f"{name}.css.j2") for name in ("page", *parts))
-    script = "".join(rendered(f"{name}.js.j2") for name in ("page", *parts))
+    style = "".join(rendered(f"{name}.css.j2") for name in ("page", *styles))
+    script = "".join(rendered(f"{name}.js.j2") for name in ("page", *scripts))
     return rendered(
         "page.html.j2",
         title=title,

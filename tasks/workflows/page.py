@@ -101,7 +101,7 @@ def workflow_page(run: WorkflowPage) -> str:
         Section("How", "how", data_table(facts, label="inputs and versions", max_rows=500)),
     ]
     title = f"Workflow: {run.declaration.name}"
-    return page(title, run.subtitle, sections, parts=("graph",))
+    return page(title, run.subtitle, sections, styles=["graph"])
 
 
 def _overview(run: WorkflowPage) -> Markup:
