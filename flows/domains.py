@@ -29,8 +29,8 @@ from tasks.domains.planning import (
 )
 from tasks.domains.running import Chunks
 from tasks.policies import given_params, pipeline, run_logger
-from tasks.recording import execution_id
 from tasks.results import require_writable
+from tasks.run_origin import execution_id
 
 
 def run_name() -> str:

@@ -6,7 +6,6 @@ waited for: a run's record is not lost because its database was started again.
 """
 
 import functools
-import getpass
 import logging
 import os
 import threading
@@ -16,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any, ParamSpec, TypeVar, cast
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from prefect import Flow, Task
 from prefect.client.schemas.objects import FlowRun, State, TaskRun
@@ -29,6 +28,7 @@ from blocks.masking import MaskingFilter, mask_error, one_line
 from blocks.processes import peak_memory_bytes
 from tasks.items import StageResult
 from tasks.parameters import Record
+from tasks.run_origin import creator, execution_id, run_around
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -36,8 +36,6 @@ R = TypeVar("R")
 HEARTBEAT_S = 60
 PAUSES_S = (0.5, 1, 2, 4, 8, 15, 30, 30, 30)
 """Between tries to write a record; together two minutes."""
-CALLER_TAG = "caller:"
-"""Tag by which a gateway tells whom it starts a run for."""
 RUN_LOGGERS = ("prefect.flow_runs", "prefect.task_runs")
 
 
@@ -112,12 +110,6 @@ def masked_errors(function: Callable[P, R]) -> Callable[P, R]:
             raise masked from None
 
     return run
-
-
-def execution_id(run: FlowRun) -> str:
-    """The flow run's id; a flow run that is tried again gets a row for each attempt."""
-    attempt = run.run_count or 1
-    return str(run.id if attempt == 1 else uuid5(run.id, f"attempt {attempt}"))
 
 
 def _cpu_s() -> float:
@@ -254,10 +246,7 @@ def _flow_begins(told: Told) -> Callable[..., None]:
 def _start(
     flow: Flow[..., Any], run: FlowRun, told: Told, started_at: datetime | None = None
 ) -> str:
-    around = FlowRunContext.get()
-    parent = around.flow_run if around is not None else None
-    if parent is not None and parent.id == run.id:
-        parent = None
+    parent = run_around(run)
     return ledger.start(
         flow.name,
         execution_id=execution_id(run),
@@ -277,30 +266,6 @@ def _beat(row: str, stop: threading.Event) -> None:
             ledger.heartbeat(row)
         except SeqloomError as error:  # the next one tells as much
             logging.getLogger("seqloom").warning("no heartbeat of run %s: %s", row, error)
-
-
-def creator(run: FlowRun) -> str:
-    """Who started the run: a caller of the gateway, an automation, a schedule, a person.
-
-    >>> from uuid import uuid4
-    >>> creator(FlowRun(flow_id=uuid4(), tags=["reads", "caller:alice"]))
-    'caller:alice'
-    >>> creator(FlowRun(flow_id=uuid4(), auto_scheduled=True, created_by={"type": "SCHEDULE"}))
-    'schedule'
-    >>> made_by = {"type": "AUTOMATION", "display_value": "data arrived"}
-    >>> creator(FlowRun(flow_id=uuid4(), created_by=made_by))
-    'automation:data arrived'
-    """
-    tagged = sorted(tag for tag in run.tags if tag.startswith(CALLER_TAG))
-    if tagged:
-        return tagged[0]
-    by = run.created_by
-    kind = str(by.type or "").lower() if by is not None else ""
-    if run.auto_scheduled or kind == "schedule":
-        return "schedule"
-    if by is not None and by.display_value:
-        return f"automation:{by.display_value}" if kind == "automation" else str(by.display_value)
-    return kind or getpass.getuser()
 
 
 def _flow_ended(status: Status, told: Told) -> Callable[..., None]:

@@ -43,7 +43,7 @@ from tasks.agents.writing import written
 from tasks.item_input import ItemInput
 from tasks.model_connections import named_connections
 from tasks.policies import compute, delivery, remote, run_logger
-from tasks.recording import execution_id
+from tasks.run_origin import execution_id
 
 Stage = Task[..., Any]
 _DATA = ("tasks.agents.table_data",)

@@ -37,7 +37,8 @@ from tasks.graphs.running import Ended, execute
 from tasks.graphs.tally import State, Tally
 from tasks.policies import current_run, delivery, run_logger, shown
 from tasks.progress import Progress
-from tasks.recording import execution_id, persistently
+from tasks.recording import persistently
+from tasks.run_origin import execution_id
 
 TELL_S = 20.0
 """How often the table of nodes is shown while a run is under way."""

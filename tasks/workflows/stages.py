@@ -20,7 +20,7 @@ from blocks import ledger
 from blocks.errors import InputError, SeqloomError
 from blocks.masking import one_line
 from tasks.policies import run_logger, shown
-from tasks.recording import execution_id
+from tasks.run_origin import execution_id
 from tasks.workflows.keeping import finished, forget, keep, step_key
 from tasks.workflows.model import Call, Step
 from tasks.workflows.running import Parameters, Results

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from blocks import ledger
 from blocks.errors import InputError, InputProblems, SeqloomError
 from deployments.local import LocalPrefect
 from flows import registry
@@ -136,6 +137,10 @@ def test_a_deployment_runs_on_its_work_pool_and_its_result_comes_back(deployed: 
     outcome = run_pipeline(RunParams(pipeline="reads", params=EXAMPLE, where="deployment"))
     assert outcome.result["samples"] == 2
     assert state_of(deployed, outcome.flow_run) == "COMPLETED"
+    (inner,) = (one for one in ledger.runs() if one.flow_run_id == outcome.flow_run)
+    (outer,) = ledger.runs(pipeline="run-pipeline", limit=1)
+    assert inner.parent_execution_id == outer.execution_id
+    assert inner.created_by == outer.created_by
 
 
 @pytest.mark.tool
