@@ -137,10 +137,14 @@ def _started(folder: Path, port: int) -> Iterator[LocalPrefect | None]:
 
 @contextmanager
 def worker(prefect: LocalPrefect, limit: int = 4) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a process worker on the pool `local`, which is made if it is not there."""
+    """Start a process worker on the pool `local`, which is made if it is not there.
+
+    It looks for runs more often than Prefect's usual ten seconds: somebody sits before it.
+    """
+    variables = {"PREFECT_WORKER_QUERY_SECONDS": "2", **prefect.environment}
     prefect.run("work-pool", "create", POOL, "--type", "process", "--overwrite")
     arguments = ["worker", "start", "--pool", POOL, "--type", "process", "--limit", str(limit)]
-    with background(arguments, prefect.environment, prefect.folder / "worker.log") as process:
+    with background(arguments, variables, prefect.folder / "worker.log") as process:
         yield process
 
 

@@ -19,6 +19,7 @@ from pydantic import BaseModel, Field, ValidationError
 from tests.biolm_models import ALPHABET, MODELS, answer, ddg, key_of, logits, plddts
 from tests.biolm_script import Status, throttled
 from tests.biolm_server import BioLMServer
+from tests.waiting import until
 
 TM = "temberture/predict"
 
@@ -34,13 +35,6 @@ def ask(server, *sequences, endpoint=TM, timeout=5.0, **options):
 
 def ask_hub(server, *sequences, endpoint=TM, **options):
     return httpx.post(f"{server.url_hub}/{endpoint}", json=items(*sequences) | options)
-
-
-def until(condition):
-    deadline = time.monotonic() + 5
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
 
 
 # answers

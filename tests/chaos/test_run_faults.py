@@ -27,7 +27,7 @@ from tasks.items import Counts, StageResult
 from tasks.policies import compute, finished, pipeline, start
 from tests.chaos.conftest import Told
 from tests.flows.conftest import answer_of
-from tests.flows.slow_reads import until
+from tests.waiting import until
 
 pytestmark = pytest.mark.engine
 FAULTS: list = []

@@ -44,13 +44,6 @@ def under_way() -> list[Path]:
     return list(Path(settings().results, "reads", ".samples").glob("big-*/*.incomplete"))
 
 
-def until(holds, seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-
-
 def done_small() -> bool:
     folder = Path(settings().results, "reads", ".samples")
     return bool(list(folder.glob("small-*/SAMPLE.json")))

@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 import zipfile
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from flows.domains import annotate, plan
 from tasks.domains.model import DomainsParams
 from tests.domains.programs import calls, put_first
 from tests.domains.small_reference import quickly_built, sequences
+from tests.waiting import until
 
 pytestmark = [
     pytest.mark.engine,
@@ -143,13 +143,6 @@ def begun(prefect_server, tmp_path, content: DomainsParams) -> subprocess.Popen:
     own = {n: v for n, v in os.environ.items() if n.startswith(("SEQLOOM_", "PATH"))}
     home = {"PREFECT_HOME": os.environ["PREFECT_HOME"]}
     return subprocess.Popen(command, env={**prefect_server.environment, **own, **home})
-
-
-def until(holds, seconds: float = 180) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 def stage_states(batch: str, stage: str) -> dict[str, int]:

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -17,6 +17,7 @@ from blocks.settings import settings
 from deployments.local import LocalPrefect, deploy, worker
 from tests.graphs.small_runs import lines
 from tests.llm_script import SILENT, ScriptedServer, echo
+from tests.waiting import until
 
 pytestmark = pytest.mark.engine
 NAMES = ("text", "llm", "abstracts")
@@ -35,13 +36,6 @@ def begun(deployment: str, **options: Any) -> UUID:
     """Id of a run of a deployment, which waits for the worker."""
     made: Any = run_deployment(f"graphs/{deployment}", timeout=0, **options)
     return UUID(str(made.id))
-
-
-def until(holds: Callable[[], bool], seconds: float = 900) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.3)
 
 
 def ended(run: UUID) -> str:

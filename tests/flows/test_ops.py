@@ -20,7 +20,7 @@ from deployments.local import LocalPrefect
 from flows.ops import report
 from tasks.ops.model import OpsParams
 from tests.flows.conftest import answer_of
-from tests.flows.slow_reads import until
+from tests.waiting import until
 
 pytestmark = pytest.mark.engine
 AUTOMATION = Path(__file__).parents[2] / "deployments" / "automations" / "band-left.yaml"

@@ -17,7 +17,8 @@ from blocks.settings import settings
 from flows.reads import plan, process, verify
 from tasks.reads.model import ReadsParams, VerifyParams
 from tasks.reads.run_files import TAKEN
-from tests.flows.slow_reads import STEPS, done_small, fastq, slow, under_way, until
+from tests.flows.slow_reads import STEPS, done_small, fastq, slow, under_way
+from tests.waiting import until
 
 pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("prefect_server")]
 

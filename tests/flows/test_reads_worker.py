@@ -9,7 +9,8 @@ import pytest
 from blocks.settings import settings
 from deployments.local import LocalPrefect
 from tests.flows.conftest import state_of
-from tests.flows.slow_reads import done_small, slow, under_way, until
+from tests.flows.slow_reads import done_small, slow, under_way
+from tests.waiting import until
 
 pytestmark = [pytest.mark.engine, pytest.mark.tool]
 

@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from tasks.domains.parts import is_part
 from tasks.domains.reference import changed_files, open_reference
 from tasks.domains.reference_model import ReferenceParams
 from tests.domains.small_reference import EXAMPLE
+from tests.waiting import until
 
 pytestmark = [pytest.mark.engine, pytest.mark.tool, pytest.mark.usefixtures("prefect_server")]
 PARTS = 5
@@ -102,13 +102,6 @@ def begun(prefect_server, tmp_path, content: ReferenceParams) -> subprocess.Pope
     own = {n: v for n, v in os.environ.items() if n.startswith(("SEQLOOM_", "PATH"))}
     home = {"PREFECT_HOME": os.environ["PREFECT_HOME"]}
     return subprocess.Popen(command, env={**prefect_server.environment, **own, **home})
-
-
-def until(holds, seconds: float = 180) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 def end(pid: Path) -> None:

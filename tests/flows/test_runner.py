@@ -15,7 +15,8 @@ from flows.runner import RunParams, run_pipeline
 from tasks.parameters import Params, Record
 from tasks.policies import pipeline
 from tests.flows.conftest import state_named, state_of
-from tests.flows.slow_reads import slow, under_way, until
+from tests.flows.slow_reads import slow, under_way
+from tests.waiting import until
 
 pytestmark = pytest.mark.engine
 CALLS: list[dict[str, Any]] = []

@@ -27,20 +27,12 @@ from flows.runner import RunParams, run_pipeline
 from flows.starting import started
 from tests.flows.conftest import answer_of, state_of
 from tests.graphs.small_runs import lines
+from tests.waiting import until
 
 pytestmark = pytest.mark.engine
 FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 SOURCE = {"input": {"source": "{file}"}, "graph": "deployments/example/graphs/text.yaml"}
 ARRIVED = "seqloom.data.arrived"
-
-
-def until(holds: Callable[[], Any], seconds: float = 600) -> Any:
-    """What holds at last."""
-    deadline = time.monotonic() + seconds
-    while not (found := holds()):
-        assert time.monotonic() < deadline
-        time.sleep(0.3)
-    return found
 
 
 def ended(prefect: LocalPrefect, run: str) -> str:
