@@ -58,10 +58,10 @@ def summary(result: GraphResult) -> str:
     lines = [
         f"items    {result.items:,} in, {result.failed:,} failed{further}; out: {outputs}",
         f"nodes    {states}",
-        f"models   {result.calls:,} calls, {result.tokens:,} tokens, {result.cost:g} USD",
+        f"models   {result.calls:,} answers, {result.tokens:,} tokens, {result.cost:g} USD",
         f"page     {result.page}",
     ]
-    if not result.calls:
+    if not (result.calls or result.tokens):  # answers that were of no use cost as well
         del lines[2]
     if result.error:
         lines.insert(0, f"ended    {result.error}")

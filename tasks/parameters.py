@@ -80,7 +80,12 @@ def one_form(members: Sequence[Schema], title: str, resolve: Resolve) -> Schema:
         if "anyOf" in schema:
             schema["anyOf"] = _distinguishable(schema["anyOf"], resolve)
     required = set.intersection(*(set(member.get("required", ())) for member in members))
-    constants = {name for name, schema in merged.items() if "enum" in schema}
+    constants = {
+        name
+        for member in members
+        for name, schema in member["properties"].items()
+        if "const" in schema
+    }  # what tells the members apart has a default in each, and must be given all the same
     return {
         "title": title,
         "type": "object",

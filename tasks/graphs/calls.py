@@ -42,8 +42,8 @@ class NodeWork:
         kept = one.node.cache
         connection = one.step.connection(one.node.with_)
         self._asks = bool(connection)
-        self._cached = kept.enabled if kept is not None else self._asks and not around.masks
-        self._cached &= not self._whole
+        self._cached = kept.enabled if kept is not None else self._asks
+        self._cached &= not self._whole and not around.masks
         context = around.context
         is_timed = one.function is not None and is_async(one.function)
         self._limited = one.node.time_limit_s is not None and not is_timed

@@ -75,17 +75,18 @@ class Graph:
     def connections(self) -> dict[str, str]:
         """The connection of each node that asks a model, by the node's name."""
         found = {}
-        for one in _everything(self.nodes):
+        for one in everything(self.nodes):
             name = one.step.connection(one.node.with_)
             if name or one.step.needs_model:
                 found[one.name] = name
         return found
 
 
-def _everything(nodes: Sequence[Ready]) -> list[Ready]:
+def everything(nodes: Sequence[Ready]) -> list[Ready]:
+    """Nodes, and those that stand in for them or are inside of them."""
     found = list(nodes)
     found += [one.stand_in for one in nodes if one.stand_in is not None]
-    return found + [n for one in nodes if one.body for n in _everything(one.body.nodes)]
+    return found + [n for one in found if one.body for n in everything(one.body.nodes)]
 
 
 def compiled(

@@ -72,6 +72,8 @@ class GraphResult(Record):
     notes: tuple[str, ...] = ()
     failures: tuple[dict[str, str], ...] = ()
     """The first errors."""
+    masked: tuple[str, ...] = ()
+    """Fields that are `***` in all that the run keeps."""
     digests: dict[str, str] = Field({})
     inputs: dict[str, str] = Field({})
     versions: dict[str, str] = Field({})
@@ -200,6 +202,7 @@ def _result(
         error=_told(ended.error),
         notes=tuple(notes),
         failures=tuple(mask(gathered.errors[:TOLD_FAILURES])),
+        masked=ended.run.hidden,
         digests=digests,
         inputs=mask({ended.run.source.name: ended.run.source.digest}),
         versions=versions,

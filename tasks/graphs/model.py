@@ -43,6 +43,12 @@ class Declaration(Params):
         (), title="Outputs", description="nodes whose items are written; none: all last ones"
     )
 
+    @property
+    def masked(self) -> frozenset[str]:
+        """Fields that some node masks: one of the flow, of a sub-graph, or a fallback."""
+        groups = (self.nodes, *(one.nodes for one in self.subgraphs))
+        return frozenset(name for nodes in groups for node in nodes for name in node.mask)
+
 
 class NodeModel(Params):
     """Which language model a node asks in this run."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from blocks.errors import InputError, InputProblems, Problem
 from tasks.dag import closest
-from tasks.graphs.compiled import Graph, Ready
+from tasks.graphs.compiled import Graph, everything
 from tasks.graphs.model import Declaration, NodeModel, Subgraph
 from tasks.graphs.node import AnyNode, Node, node_of
 from tasks.graphs.registry import STEPS
@@ -92,14 +92,15 @@ def _with(node: Node, **settings: Any) -> Node:  # noqa: ANN401 -- settings of a
 
 def _in_place(node: Node, other: Node) -> Node:
     """The fallback at the place of a node: its work, and how it fails, at the node's wires."""
-    own = {"name", "needs", "join", "reduce", "min_inputs", "on_missing", "when", "mask"}
+    own = {"name", "needs", "join", "reduce", "min_inputs", "on_missing", "when"}
     kept = {field: getattr(node, field) for field in own}
     work = {
         field: getattr(other, field)
         for field in type(other).model_fields
-        if field not in own and field != "with_"
+        if field not in own and field not in ("mask", "with_")
     }
-    return node_of(**kept, **work, **{"with": other.with_})
+    both = (*node.mask, *other.mask)
+    return node_of(**kept, **work, mask=both, **{"with": other.with_})
 
 
 def require_runners(graph: Graph) -> None:
@@ -109,7 +110,7 @@ def require_runners(graph: Graph) -> None:
         InputProblems: A step cannot work so.
     """
     found = []
-    for one in _with_bodies(graph.nodes):
+    for one in everything(graph.nodes):
         if one.function is None and one.body is None:
             try:
                 one.step.make(one.node.with_)
@@ -118,8 +119,3 @@ def require_runners(graph: Graph) -> None:
                 found.append(Problem(f"node {one.name!r}", what, expected or "other settings"))
     if found:
         raise InputProblems(found)
-
-
-def _with_bodies(nodes: Sequence[Ready]) -> list[Ready]:
-    found = [*nodes, *(one.stand_in for one in nodes if one.stand_in is not None)]
-    return found + [n for one in nodes if one.body for n in _with_bodies(one.body.nodes)]

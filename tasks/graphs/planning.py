@@ -18,14 +18,14 @@ from blocks.storage import in_data, open_uri
 from tasks.dag import plan_text
 from tasks.graphs.chain_keys import chain_keys, chunk_keys, closed
 from tasks.graphs.chunks import Stream
-from tasks.graphs.compiled import INPUT, Graph, compiled
+from tasks.graphs.compiled import INPUT, Graph, compiled, everything
 from tasks.graphs.declared import read_declaration
 from tasks.graphs.functions import FUNCTIONS
 from tasks.graphs.inputs import Source, opened
 from tasks.graphs.model import Declaration, GraphParams
 from tasks.graphs.model_choice import require_runners, with_models
 from tasks.graphs.models import NoModels
-from tasks.graphs.outcome_lines import masked
+from tasks.graphs.outcome_lines import holds, masked
 from tasks.graphs.records import looked_up
 from tasks.graphs.step import Cache, StepContext
 from tasks.graphs.under_way import Limits
@@ -73,12 +73,11 @@ def told(parameters: Mapping[str, Any]) -> dict[str, Any]:
     except ValidationError:
         return {**parameters, "params": MASK}
     try:
-        declaration, _ = declaration_of(params)
+        hidden = declaration_of(params)[0].masked
+        if params.fallback_graph:
+            hidden |= _read(params.fallback_graph).masked
     except InputError:
-        hidden = {name for item in params.input.items for name in item} | {TEXT}
-    else:
-        groups = [declaration.nodes, *(one.nodes for one in declaration.subgraphs)]
-        hidden = {name for nodes in groups for node in nodes for name in node.mask}
+        hidden = frozenset({name for item in params.input.items for name in item} | {TEXT})
     return {**parameters, "params": _told(params, hidden)}
 
 
@@ -98,11 +97,12 @@ def prepare(params: GraphParams) -> Prepared:
     """
     source = opened(params.input)
     declaration, name = declaration_of(params)
-    prepared = _prepared(params, name, declaration, source)
     if not params.fallback_graph:
-        return prepared
+        return _prepared(params, name, declaration, source, declaration.masked)
     other = _read(params.fallback_graph)
-    fallback = _prepared(params, _stem(params.fallback_graph), other, source)
+    hidden = declaration.masked | other.masked  # whichever of them runs, both leave something
+    prepared = _prepared(params, name, declaration, source, hidden)
+    fallback = _prepared(params, _stem(params.fallback_graph), other, source, hidden)
     return replace(prepared, fallback=fallback)
 
 
@@ -127,24 +127,34 @@ def _stem(place: str) -> str:
     return place.rstrip("/").rsplit("/", 1)[-1].split(".")[0] or "graph"
 
 
-def _prepared(params: GraphParams, name: str, declaration: Declaration, source: Source) -> Prepared:
+def _prepared(
+    params: GraphParams, name: str, declaration: Declaration, source: Source, hidden: frozenset[str]
+) -> Prepared:
     chosen, notes = with_models(declaration, params.models)
     graph = compiled(chosen, FUNCTIONS, source.survey.known())
-    return checked(params, name, graph, source, notes)
+    return checked(params, name, graph, source, hidden=hidden, notes=notes)
 
 
 def checked(
-    params: GraphParams, name: str, graph: Graph, source: Source, notes: tuple[str, ...] = ()
+    params: GraphParams,
+    name: str,
+    graph: Graph,
+    source: Source,
+    *,
+    hidden: frozenset[str],
+    notes: tuple[str, ...] = (),
 ) -> Prepared:
     """A run over a graph that is compiled, with its models.
+
+    Args:
+        hidden: Fields that are masked in what the run keeps and shows.
 
     Raises:
         InputError: A step or a connection cannot be used.
     """
     require_runners(graph)
     connections = connections_of(graph)
-    hidden = tuple(sorted({name for one in graph.nodes for name in one.node.mask}))
-    return Prepared(params, name, graph, source, connections, notes, hidden=hidden)
+    return Prepared(params, name, graph, source, connections, notes, hidden=tuple(sorted(hidden)))
 
 
 def connections_of(graph: Graph) -> dict[str, ModelConnection]:
@@ -166,14 +176,26 @@ def context_of(run: Prepared) -> Iterator[StepContext]:
             yield StepContext(NoModels(), run.params.seed, cache)
             return
         budget = run.params.budget
+        answers = Forgetful(KeptAnswers()) if run.params.refresh else KeptAnswers()
         models = stack.enter_context(
             LanguageModels(
                 run.connections,
                 limits=ModelLimits(budget.calls, budget.tokens, budget.cost),
-                answers=Forgetful(KeptAnswers()) if run.params.refresh else KeptAnswers(),
+                answers=None if _answers_masked(run) else answers,
             )
         )
         yield StepContext(models, run.params.seed, cache)
+
+
+def _answers_masked(run: Prepared) -> bool:
+    """Whether a model is asked for what is masked; its answers are then not kept as they are."""
+    for one in everything(run.graph.nodes):
+        settings = one.node.with_
+        if one.step.connection(settings):
+            form = settings.model_dump(mode="json", include={"json_schema"})
+            if not set(run.hidden).isdisjoint(one.step.writes(settings)) or holds(form, run.hidden):
+                return True
+    return False
 
 
 def plan_told(run: Prepared) -> str:

@@ -28,6 +28,7 @@ from tasks.graphs.planning import Prepared, checked
 from tasks.graphs.records import INPUTS, ChunkRecord, FrameReader
 from tasks.graphs.step import Outcome, Value
 from tasks.item_reading import Survey
+from tasks.results import MANIFEST
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ def prepare_again(params: GraphParams) -> Prepared:
     folder = run_place(run)
     graph, ready = _node_of(folder, run, name)
     survey, sha256 = Survey(), hashlib.sha256()
-    hidden = {field for one in graph.nodes for field in one.node.mask}
+    hidden = graph.declaration.masked | _masked_in(folder)
     for item in stored_inputs(folder, ready):
         if hidden and holds(item, hidden):
             told = f"rerun: that run masked {', '.join(sorted(hidden))} in what node {name!r} got"
@@ -68,7 +69,7 @@ def prepare_again(params: GraphParams) -> Prepared:
     )
     if not survey.items:
         raise InputError(f"rerun: node {name!r} of {run} got no items; expected at least one")
-    return checked(params, f"{name} again", alone(graph, ready), source)
+    return checked(params, f"{name} again", alone(graph, ready), source, hidden=hidden)
 
 
 def _node_of(folder: str, run: str, name: str) -> tuple[Graph, Ready]:
@@ -77,6 +78,12 @@ def _node_of(folder: str, run: str, name: str) -> tuple[Graph, Ready]:
         known = closest(name, graph.by_name)
         raise InputError(f"run {run!r}: has no node {name!r}; expected {known}")
     return graph, graph.by_name[name]
+
+
+def _masked_in(folder: str) -> frozenset[str]:
+    """Fields that a run masked, also for the sake of the graph that did not run."""
+    with open_uri(f"{folder}/{MANIFEST}") as file:
+        return frozenset(orjson.loads(file.read()).get("masked", ()))
 
 
 def stored_lines(run: str, name: str, *, given: bool) -> Iterator[bytes]:

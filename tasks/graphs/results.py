@@ -74,6 +74,7 @@ def run_graph(
         GraphFailedError: A node with `on_error: fail` failed.
     """
     memory = _Memory(graph)
-    engine = Engine(graph, context, limits, memory, observer)
+    masks = bool(graph.declaration.masked)
+    engine = Engine(graph, context, limits, memory, observer, masks=masks)
     memory.run.tallies = engine.run(items)
     return memory.run

@@ -89,6 +89,7 @@ def execute(
             Both(gathered, *([records] if records else [])),
             observer,
             refresh=run.params.refresh,
+            masks=bool(run.hidden),
             known=records.known if records else None,
         )
         ended = Ended(run, folder, gathered, engine.tallies)

@@ -57,9 +57,9 @@ class Engine:
         observer: Observer | None = None,
         *,
         refresh: bool = False,
+        masks: bool = False,
         known: Known | None = None,
     ) -> None:
-        masks = any(one.node.mask for one in graph.nodes)
         self._around = Surroundings(context, refresh=refresh, masks=masks)
         self._around.context = replace(context, stopped=self._around.stop.is_set)
         self._limits, self._observer = limits, observer or Silent()

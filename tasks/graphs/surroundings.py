@@ -19,7 +19,7 @@ class Surroundings:
     refresh: bool = False
     """Whether caches are written only."""
     masks: bool = False
-    """Whether some fields are masked; whole items are then kept only where a node asks for it."""
+    """Whether some fields are masked; what nodes made of items is then kept masked only."""
 
     def close(self, workers: Workers, patience_s: float | None = None) -> None:
         """End all threads, but for calls that were given up: those are left to themselves.

@@ -4,9 +4,11 @@ import itertools
 
 import pytest
 
+from deployments.graph_runs import recorded_run, summary
 from tasks.graphs.accounts import node_metrics
+from tasks.graphs.planning import prepare
 from tests.graphs.small_runs import lines, output, params, run
-from tests.llm_script import ScriptedServer, echo, status
+from tests.llm_script import ScriptedServer, chat, echo, status
 
 pytestmark = pytest.mark.usefixtures("own_place")
 ASK = {"name": "ask", "uses": "generate", "with": {"prompt": "{{ text }}"}}
@@ -98,3 +100,12 @@ def test_masked_fields_are_not_kept_with_answers(given, tmp_path):
 
         assert len(model.seen) == 12  # answers are kept by prompt, not by item
     assert b"Text 3. More." not in (tmp_path / "seqloom.db").read_bytes()
+
+
+def test_answers_of_no_use_are_told_with_what_they_took(given, tmp_path):
+    ask = {**ASK, "with": {"prompt": "{{ text }}", "fields": [{"name": "score", "kind": "number"}]}}
+    with ScriptedServer(chat("no JSON")) as model:
+        result = recorded_run(prepare(given(model, ask)))
+
+        assert (result.failed, result.calls, result.tokens) == (12, 0, 15 * len(model.seen))
+    assert f"models   0 answers, {result.tokens:,} tokens, 0 USD" in summary(result).splitlines()

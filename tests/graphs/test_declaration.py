@@ -5,7 +5,7 @@ import pytest
 from blocks.errors import InputError
 from tasks.graphs.builder import from_yaml, graph, node
 from tasks.graphs.compiled import compiled
-from tasks.graphs.model import Declaration
+from tasks.graphs.model import Declaration, GraphParams
 
 
 def declared(*nodes: dict, **others) -> Declaration:
@@ -189,3 +189,9 @@ def test_subgraphs_within_subgraphs_have_a_bottom():
 
     with pytest.raises(InputError, match="subgraphs: 12 levels deep; expected at most 10"):
         compiled(declared(top, subgraphs=deep), {"f": len})
+
+
+def test_whoever_gives_nodes_by_the_api_names_them_and_their_steps_only():
+    schema = GraphParams.model_json_schema()
+    for holder in (schema, schema["$defs"]["Subgraph"]):
+        assert holder["properties"]["nodes"]["items"]["required"] == ["name", "uses"]
