@@ -122,20 +122,8 @@ def compiled(
 def _shape_faults(plain: Expanded, declaration: Declaration) -> list[Problem]:
     names = [node.name for node in plain.nodes]
     found = dag.faults([(node.name, node.needs) for node in plain.nodes], "node")
-    needed = {need for node in plain.nodes for need in node.needs}
+    found += _fallback_faults(plain)
     for node in plain.nodes:
-        if node.fallback and node.fallback not in names:
-            expected = dag.closest(node.fallback, names)
-            found.append(
-                Problem(f"node {node.name!r}", f"falls back to unknown {node.fallback!r}", expected)
-            )
-    stand_ins = {node.fallback for node in plain.nodes if node.fallback}
-    for node in plain.nodes:
-        if node.name in stand_ins and (node.needs or node.name in needed):
-            what = "is a fallback, and in the flow as well"
-            found.append(
-                Problem(f"node {node.name!r}", what, "no `needs`, and no node that needs it")
-            )
         if node.name in RESERVED:
             found.append(Problem(f"node {node.name!r}", RESERVED[node.name], "another name"))
         if node.when:
@@ -146,16 +134,40 @@ def _shape_faults(plain: Expanded, declaration: Declaration) -> list[Problem]:
                 found.append(Problem(f"node {node.name!r}, when", what, expected))
     known = [*names, *plain.aliases]
     for name in declaration.outputs:
-        if name not in known or name in stand_ins:
+        if name not in known or name in _stand_ins(plain):
             found.append(Problem("outputs", f"unknown {name!r}", dag.closest(name, known)))
     return found
+
+
+def _fallback_faults(plain: Expanded) -> list[Problem]:
+    """Fallbacks that are not there, are in the flow as well, or have fallbacks themselves."""
+    names = [node.name for node in plain.nodes]
+    needed = {need for node in plain.nodes for need in node.needs}
+    stand_ins = _stand_ins(plain)
+    found = []
+    for node in plain.nodes:
+        place = f"node {node.name!r}"
+        if node.fallback and node.fallback not in names:
+            expected = dag.closest(node.fallback, names)
+            found.append(Problem(place, f"falls back to unknown {node.fallback!r}", expected))
+        if node.name in stand_ins and node.fallback:
+            what = f"is a fallback, and falls back to {node.fallback!r} itself"
+            found.append(Problem(place, what, "one fallback for a node"))
+        if node.name in stand_ins and (node.needs or node.name in needed):
+            what = "is a fallback, and in the flow as well"
+            found.append(Problem(place, what, "no `needs`, and no node that needs it"))
+    return found
+
+
+def _stand_ins(plain: Expanded) -> set[str]:
+    return {node.fallback for node in plain.nodes if node.fallback}
 
 
 def _ready(
     plain: Expanded, declaration: Declaration, functions: Functions, found: list[Problem]
 ) -> Graph:
     by_node = {node.name: node for node in plain.nodes}
-    stand_ins = {node.fallback for node in plain.nodes if node.fallback}
+    stand_ins = _stand_ins(plain)
     in_flow = {name: node.needs for name, node in by_node.items() if name not in stand_ins}
     streams: dict[str, str] = {}
     ready: dict[str, Ready] = {}

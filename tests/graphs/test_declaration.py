@@ -45,6 +45,15 @@ SUB = {"name": "sub", "nodes": [python("x")]}
             "node 'b': is a fallback, and in the flow as well",
         ),
         (
+            [
+                python("a", on_error="fallback", fallback="b"),
+                python("b", on_error="fallback", fallback="c"),
+                python("c"),
+            ],
+            {},
+            "node 'b': is a fallback, and falls back to 'c' itself; expected one fallback",
+        ),
+        (
             [{"name": "a", "uses": "python", "with": {"function": "g"}}],
             {},
             "node 'a': function 'g' is not registered; expected one of f",
