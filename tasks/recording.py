@@ -23,6 +23,7 @@ from prefect.client.schemas.objects import FlowRun, State, TaskRun
 from prefect.context import FlowRunContext, TaskRunContext
 
 from blocks import ledger
+from blocks.cancellation import run_is_cancelled
 from blocks.errors import SeqloomError, TransientError
 from blocks.executions import Status
 from blocks.masking import MaskingFilter, mask_error, one_line
@@ -303,9 +304,12 @@ def creator(run: FlowRun) -> str:
     return kind or getpass.getuser()
 
 
-def _flow_ended(status: Status, told: Told) -> Callable[..., None]:
+def _flow_ended(told_status: Status, told: Told) -> Callable[..., None]:
     def end(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
         row = execution_id(flow_run)
+        status = told_status
+        if status in ("failed", "crashed") and run_is_cancelled():  # with the run around
+            status = "cancelled"
         if stop := _heartbeats.pop(row, None):
             stop.set()
         if not persistently(_finish, row, status, state):
@@ -313,7 +317,7 @@ def _flow_ended(status: Status, told: Told) -> Callable[..., None]:
             persistently(_start, flow, flow_run, told, flow_run.start_time or datetime.now(UTC))
             persistently(_finish, row, status, state)
 
-    end.__name__ = f"record_{status}"
+    end.__name__ = f"record_{told_status}"
     return end
 
 
