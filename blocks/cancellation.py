@@ -11,8 +11,9 @@ _GIVEN_UP: ContextVar[Callable[[], bool] | None] = ContextVar("given_up", defaul
 
 @contextmanager
 def given_up_by(told: Callable[[], bool]) -> Iterator[None]:
-    """Let `told` say whether what runs in the block, or in a copy of its context, was given up."""
-    token = _GIVEN_UP.set(told)
+    """Let `told` say, too, whether what runs in the block or a copy of its context was given up."""
+    around = _GIVEN_UP.get()
+    token = _GIVEN_UP.set(lambda: told() or (around is not None and around()))
     try:
         yield
     finally:

@@ -13,7 +13,7 @@ from blocks.errors import InputError, InputProblems, SeqloomError
 from deployments.local import LocalPrefect
 from flows import registry
 from flows.registry import Fallback, Pipeline
-from flows.runner import RunParams, run_pipeline
+from flows.runner import RunParams, outcome_of, run_pipeline
 from tasks.parameters import Params, Record
 from tasks.policies import pipeline, shown
 from tests.flows.conftest import state_named, state_of
@@ -90,7 +90,7 @@ def test_where_all_tries_fail_the_fallback_runs_and_the_result_says_so():
 def test_a_step_in_a_thread_ends_with_the_run_around_and_nothing_takes_its_place():
     @shown
     def step() -> None:
-        run(params={"waits": True}, retries=2)
+        outcome_of(RunParams(pipeline="flaky", params={"waits": True}, retries=2, retry_delay_s=0))
 
     @pipeline("around")
     def around() -> None:
