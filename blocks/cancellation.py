@@ -11,8 +11,9 @@ _GIVEN_UP: ContextVar[Callable[[], bool] | None] = ContextVar("given_up", defaul
 
 @contextmanager
 def given_up_by(told: Callable[[], bool]) -> Iterator[None]:
-    """Let `told` say whether what runs in the block, or in a copy of its context, was given up."""
-    token = _GIVEN_UP.set(told)
+    """Let `told` say, too, whether what runs in the block or a copy of its context was given up."""
+    around = _GIVEN_UP.get()
+    token = _GIVEN_UP.set(lambda: told() or (around is not None and around()))
     try:
         yield
     finally:
@@ -24,14 +25,26 @@ def run_is_cancelled() -> bool:
 
     A task in a thread is not interrupted by a cancellation; its runner sets an event and waits.
     """
+    return cancellation_of_run()()
+
+
+def cancellation_of_run() -> Callable[[], bool]:
+    """`run_is_cancelled` of here and now, to be asked elsewhere.
+
+    A sub-flow in a thread has a runner of its own, of which Prefect cancels nothing with the run
+    around: `given_up_by` with this lets it know.
+    """
     told = _GIVEN_UP.get()
-    if told is not None and told():
-        return True
     prefect_context = sys.modules.get("prefect.context")  # not imported: no run either
-    if prefect_context is None:
-        return False
-    runner = getattr(prefect_context.FlowRunContext.get(), "task_runner", None)
-    events = getattr(runner, "_cancel_events", {})
-    return any(
-        isinstance(event, threading.Event) and event.is_set() for event in [*events.values()]
-    )
+    context = prefect_context.FlowRunContext.get() if prefect_context is not None else None
+    runner = getattr(context, "task_runner", None)
+
+    def cancelled() -> bool:
+        if told is not None and told():
+            return True
+        events = getattr(runner, "_cancel_events", {})
+        return any(
+            isinstance(event, threading.Event) and event.is_set() for event in [*events.values()]
+        )
+
+    return cancelled

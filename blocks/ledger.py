@@ -39,6 +39,8 @@ from blocks.masking import mask, one_line
 from blocks.processes import process_is_alive, since_boot
 
 HEARTBEAT_LIMIT = timedelta(minutes=10)
+DEAD = "ended without finishing the run"
+"""How the error ends of a row whose process was found gone."""
 LISTED = 5
 """Runs named in the message about an ambiguous name."""
 LOG_ENTRIES = 5_000
@@ -106,6 +108,9 @@ def finish(
 ) -> bool:
     """Close a running row; whether it was running.
 
+    Prefect tells of a cancellation some time after it has ended the process: a row that `reconcile`
+    has closed meanwhile becomes cancelled, too.
+
     Args:
         versions: Added to what `start` was told, like the digests.
     """
@@ -116,8 +121,9 @@ def finish(
         "input_digests": input_digests,
         "output_digests": output_digests,
     }
+    is_open = _open(execution_id, status)
     with writing(_engine(engine)) as connection:
-        query = sa.select(EXECUTIONS).where(_running(execution_id)).with_for_update()
+        query = sa.select(EXECUTIONS).where(is_open).with_for_update()
         row = connection.execute(query).mappings().one_or_none()
         if row is None:
             return False
@@ -126,10 +132,10 @@ def finish(
             "output_data": mask(output_data),
             "error": None if error is None else one_line(error),
             "degraded": degraded,
-            "completed_at": _ended_at(execution_id, row["started_at"]),
+            "completed_at": row["completed_at"] or _ended_at(execution_id, row["started_at"]),
         }
         values |= {name: {**row[name], **mask(new)} for name, new in added.items() if new}
-        connection.execute(sa.update(EXECUTIONS).where(_running(execution_id)).values(values))
+        connection.execute(sa.update(EXECUTIONS).where(is_open).values(values))
     _began.pop(execution_id, None)
     return True
 
@@ -272,6 +278,15 @@ def _running(execution_id: str) -> sa.ColumnElement[bool]:
     return sa.and_(EXECUTIONS.c.execution_id == execution_id, EXECUTIONS.c.status == "running")
 
 
+def _open(execution_id: str, status: Status) -> sa.ColumnElement[bool]:
+    """The row, if it may be closed with this status."""
+    if status != "cancelled":
+        return _running(execution_id)
+    found_dead = sa.and_(EXECUTIONS.c.status == "crashed", EXECUTIONS.c.error.endswith(DEAD))
+    is_open = sa.or_(EXECUTIONS.c.status == "running", found_dead)
+    return sa.and_(EXECUTIONS.c.execution_id == execution_id, is_open)
+
+
 def _find(connection: Connection, key: str) -> Run:
     columns = EXECUTIONS.c
     for condition in (
@@ -297,7 +312,7 @@ def _death(run: Run, now: datetime, is_alive: Callable[[int, float], bool]) -> s
     if run.host == socket.gethostname():
         if is_alive(run.pid, run.process_started):
             return None
-        return f"process {run.pid} on {run.host} ended without finishing the run"
+        return f"process {run.pid} on {run.host} {DEAD}"
     if now - run.heartbeat_at <= HEARTBEAT_LIMIT:
         return None
     return f"no sign of life from {run.host} since {run.heartbeat_at:%Y-%m-%d %H:%M:%S} UTC"

@@ -14,13 +14,14 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 
 from blocks.errors import ServiceError, ToolError
+from blocks.locks import claimed
 
 POOL = "local"
 START_LIMIT_S = 300
@@ -130,8 +131,12 @@ def _started(folder: Path, port: int) -> Iterator[LocalPrefect | None]:
         timeout=5,
         auth=httpx.BasicAuth(*login.split(":", 1)) if login and ":" in login else None,
     )
-    with client, background(arguments, own, folder / "server.log") as process:
-        ours = _wait_for(client, name, process, folder / "server.log")
+    log = folder / "server.log"
+    with client, ExitStack() as running:
+        # two servers that make the database of a new folder at the same time break each other
+        with claimed(folder / "starting.lock", lambda: None):
+            process = running.enter_context(background(arguments, own, log))
+            ours = _wait_for(client, name, process, log)
         yield LocalPrefect(url, variables, folder) if ours else None
 
 

@@ -4,6 +4,7 @@ The run that it starts, here or through a deployment, has its own record; this o
 it was tried, what came of it, and whether another pipeline took its place.
 """
 
+import asyncio
 import time
 from collections.abc import Mapping
 from typing import Any, Literal, Self
@@ -16,6 +17,7 @@ from prefect.deployments import run_deployment
 from prefect.states import Cancelling
 from pydantic import BaseModel, Field, JsonValue, model_validator
 
+from blocks.cancellation import cancellation_of_run, given_up_by, run_is_cancelled
 from blocks.errors import InputError, SeqloomError
 from flows.registry import PIPELINES, Pipeline
 from flows.registry import pipeline as registered
@@ -165,7 +167,7 @@ def outcome_of(params: RunParams) -> RunOutcome:
     except InputError:
         raise
     except Exception as error:
-        if asked.fallback is None or not params.fallback:
+        if asked.fallback is None or not params.fallback or run_is_cancelled():
             raise
         run_logger().warning("%s failed (%s); the fallback takes its place", asked.name, error)
     other = registered(asked.fallback.pipeline)
@@ -213,7 +215,7 @@ def _tried(asked: Pipeline, checked: BaseModel, params: RunParams, deployment: s
         except InputError:
             raise
         except Exception as error:
-            if tries > params.retries:
+            if tries > params.retries or run_is_cancelled():
                 raise
             run_logger().warning("try %d: %s; again in %g s", tries, error, delay)
             time.sleep(delay)
@@ -240,7 +242,8 @@ def _given(checked: BaseModel) -> dict[str, JsonValue]:
 
 def _here(asked: Pipeline, checked: BaseModel) -> dict[str, JsonValue]:
     """As a sub-flow; stages that are done are answered from the storage."""
-    result: Any = asked.flow(checked)
+    with given_up_by(cancellation_of_run()):
+        result: Any = asked.flow(checked)
     content: dict[str, JsonValue] = result.model_dump(mode="json")
     return content
 
@@ -252,14 +255,12 @@ def _deployed(
 
     Raises:
         SeqloomError: It did not complete, or not in time; then it is cancelled.
+        asyncio.CancelledError: This run was cancelled, and with it the other one.
     """
-    ended: FlowRun = run_deployment(  # type: ignore[assignment]  # sync here
-        deployment,
-        parameters=_given(checked),
-        timeout=limit,
-        poll_interval=POLL_S,
-        idempotency_key=key,
+    begun: FlowRun = run_deployment(  # type: ignore[assignment]  # sync here
+        deployment, parameters=_given(checked), timeout=0, idempotency_key=key
     )
+    ended = _awaited(begun.id, limit)
     if ended.state is None or not ended.state.is_final():
         _cancel(ended.id)
         raise SeqloomError(f"{asked.name}: not done within {limit:g} s; {ended.name} is cancelled")
@@ -269,6 +270,19 @@ def _deployed(
     result = ended.state.result(raise_on_failure=False)
     content = result.model_dump(mode="json") if isinstance(result, BaseModel) else result
     return str(ended.id), content if isinstance(content, dict) else {}
+
+
+def _awaited(flow_run: UUID, limit: float | None) -> FlowRun:
+    """The run when it has ended, or as it is when the time is over."""
+    until = time.monotonic() + (float("inf") if limit is None else limit)
+    with get_client(sync_client=True) as client:
+        while True:
+            found = client.read_flow_run(flow_run)
+            if (found.state is not None and found.state.is_final()) or time.monotonic() >= until:
+                return found
+            if run_is_cancelled():  # Prefect's server cancels the other one, too
+                raise asyncio.CancelledError(f"{found.name}: this run was cancelled")
+            time.sleep(POLL_S)
 
 
 def _cancel(flow_run: UUID) -> None:

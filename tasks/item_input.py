@@ -70,6 +70,11 @@ def items_of(given: ItemInput) -> Iterator[Item]:
     return file_items(partial(open_uri, place), given.source, kind)
 
 
+def _fits(name: str, pattern: str) -> bool:
+    """Whether a pattern means a file; as in a shell, `*` means none that is hidden."""
+    return fnmatch(name, pattern) and (pattern.startswith(".") or not name.startswith("."))
+
+
 def _folder(place: str, given: ItemInput) -> Iterator[Item]:
     """Texts of a folder, in the order of their names."""
     filesystem, path = filesystem_of(place)
@@ -78,7 +83,7 @@ def _folder(place: str, given: ItemInput) -> Iterator[Item]:
     names = sorted(
         str(entry["name"]) for entry in filesystem.ls(path, detail=True) if entry["type"] == "file"
     )
-    wanted = [name for name in names if fnmatch(name.rsplit("/", 1)[-1], given.pattern)]
+    wanted = [name for name in names if _fits(name.rsplit("/", 1)[-1], given.pattern)]
     if not wanted:
         raise InputError(f"{given.source}: no file called {given.pattern}; expected at least one")
     for name in wanted:

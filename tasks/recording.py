@@ -22,6 +22,7 @@ from prefect.client.schemas.objects import FlowRun, State, TaskRun
 from prefect.context import FlowRunContext, TaskRunContext
 
 from blocks import ledger
+from blocks.cancellation import run_is_cancelled
 from blocks.errors import SeqloomError, TransientError
 from blocks.executions import Status
 from blocks.masking import MaskingFilter, mask_error, one_line
@@ -268,9 +269,12 @@ def _beat(row: str, stop: threading.Event) -> None:
             logging.getLogger("seqloom").warning("no heartbeat of run %s: %s", row, error)
 
 
-def _flow_ended(status: Status, told: Told) -> Callable[..., None]:
+def _flow_ended(told_status: Status, told: Told) -> Callable[..., None]:
     def end(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
         row = execution_id(flow_run)
+        status = told_status
+        if status in ("failed", "crashed") and run_is_cancelled():  # with the run around
+            status = "cancelled"
         if stop := _heartbeats.pop(row, None):
             stop.set()
         if not persistently(_finish, row, status, state):
@@ -278,7 +282,7 @@ def _flow_ended(status: Status, told: Told) -> Callable[..., None]:
             persistently(_start, flow, flow_run, told, flow_run.start_time or datetime.now(UTC))
             persistently(_finish, row, status, state)
 
-    end.__name__ = f"record_{status}"
+    end.__name__ = f"record_{told_status}"
     return end
 
 

@@ -122,10 +122,15 @@ def _our_folders() -> list[str]:
 
 
 def _is_ours(text: str, folders: list[str]) -> bool:
-    if not folders or len(text) > LONGEST_PATH or "\n" in text:
+    """Whether a text is a path of ours, or of what is hidden: a `.env` and `.git` hold secrets."""
+    data = settings().data
+    if "://" in data or len(text) > LONGEST_PATH or "\n" in text or "\0" in text:
         return False
-    path = os.path.realpath(os.path.join(settings().data, text))  # noqa: PTH118 -- never opened
-    return any(path.startswith(f"{folder}{os.sep}") for folder in folders)
+    path = os.path.realpath(os.path.join(data, text))  # noqa: PTH118 -- never opened
+    if any(path.startswith(f"{folder}{os.sep}") for folder in folders):
+        return True
+    below = Path(os.path.relpath(path, os.path.realpath(data))).parts
+    return any(re.match(r"\.[^.]", part) for part in below) and Path(path).exists()
 
 
 def _foreign_runs(

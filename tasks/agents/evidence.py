@@ -32,7 +32,7 @@ _NUMERIC: Mapping[str, Callable[[NDArray[np.float64]], Any]] = {
     "max": np.max,
     "sd": lambda values: np.std(values, ddof=1),
 }
-_PERCENT = re.compile(r"%|percent|_pct\b", re.IGNORECASE)
+_PERCENT = re.compile(r"%|percent(?!ile)|_pct\b", re.IGNORECASE)
 
 
 class Place(Record):
@@ -120,13 +120,15 @@ def _row(place: Place, table: TableData) -> Found:
 def unit_of(table: TableData, column: str) -> Unit:
     """Whether a column holds percentages, shares, or other values.
 
-    Values in percent are known by the column's name; shares are fractions from 0 to 1.
+    Values in percent are known by the column's name; shares are fractions from 0 to 1. Fractions
+    in a column of percent, such as a `percent_identity` of 0.87, may be either and are none.
     """
-    if _PERCENT.search(column):
-        return "%"
     values = table.numbers(column)
     some = len(values) and bool(np.any(values != np.round(values)))
-    return "share" if some and values.min() >= 0 and values.max() <= 1 else ""
+    fractions = some and values.min() >= 0 and values.max() <= 1
+    if _PERCENT.search(column):
+        return "" if fractions else "%"
+    return "share" if fractions else ""
 
 
 def _figure(figure: Figure, place: Place, table: TableData) -> Cell:

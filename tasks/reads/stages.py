@@ -22,6 +22,7 @@ from prefect.futures import PrefectFuture, wait
 from prefect.settings import PREFECT_LOCAL_STORAGE_PATH
 
 import tasks.reads
+from blocks.cancellation import cancellation_of_run, run_is_cancelled
 from blocks.errors import InputError, SeqloomError
 from blocks.settings import settings
 from blocks.storage import refer
@@ -98,10 +99,11 @@ class Teller:
         self._total: int | None = None
         context = TaskRunContext.get()
         self._flow_run = context.task_run.flow_run_id if context is not None else None
+        self._is_cancelled = cancellation_of_run()
 
     def told(self, progress: Progress) -> None:
         """What the engine calls now and then."""
-        if self._flow_run in _stopped:
+        if self._flow_run in _stopped or self._is_cancelled():
             raise StoppedError(f"{self._job.sample}: cancelled")
         now = time.monotonic()
         if now - self._said < EVERY_S:
@@ -262,6 +264,8 @@ def _wait(futures: list[PrefectFuture[Any]]) -> None:
         if context is not None and context.flow_run is not None:
             _stopped.add(context.flow_run.id)
         raise
+    if run_is_cancelled():  # in a thread of the run around, where no signal comes
+        raise StoppedError("the run around this one was cancelled")
 
 
 def _check_inputs(job: SampleJob) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from tasks.agents.checking import checked, markdown, problem, wilson_low
-from tasks.agents.evidence import Place, resolve
+from tasks.agents.evidence import Place, resolve, unit_of
 from tasks.agents.findings import Sentence, sentences, shown
 from tasks.agents.model import SynthesisParams
 from tasks.agents.table_data import TableData
@@ -20,6 +20,21 @@ COUNTS = Place(table="hits", columns=("count",), figures=("max", "mean", "equal"
 
 def said(text, *places):
     return Sentence(section="S", text=text, places=places or (FIRST,))
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "unit"),
+    [
+        ("percent_identity", (87.5, 0.3), "%"),
+        ("percent_identity", (0.87, 0.3), ""),  # fractions under a name of percent: either
+        ("percentile", (97.5, 3.0), ""),
+        ("expression", (0.87, 0.3), "share"),
+        ("expression", (1.87, 0.3), ""),
+    ],
+)
+def test_a_unit_is_told_only_where_name_and_values_agree(column, values, unit):
+    table = TableData("hits", [{column: value} for value in values])
+    assert unit_of(table, column) == unit
 
 
 @pytest.mark.parametrize(

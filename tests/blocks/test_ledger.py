@@ -213,6 +213,19 @@ def test_a_dead_process_of_this_machine_makes_a_crashed_run(engine: sa.Engine) -
     assert reconcile(engine=engine) == []
 
 
+def test_a_run_found_dead_before_its_cancellation_was_told_is_cancelled(engine: sa.Engine) -> None:
+    cancelled, crashed = start(engine), start(engine)
+    reconcile(is_alive=lambda pid, started: False, engine=engine)
+    ended = run(cancelled, engine=engine).run.completed_at
+
+    assert not finish(cancelled, "failed", error="late", engine=engine)
+    assert finish(cancelled, "cancelled", error="by hand", engine=engine)
+
+    found = run(cancelled, engine=engine).run
+    assert (found.status, found.error, found.completed_at) == ("cancelled", "by hand", ended)
+    assert run(crashed, engine=engine).run.status == "crashed"
+
+
 @pytest.mark.parametrize(("minutes", "status"), [(9, "running"), (11, "crashed")])
 def test_a_run_elsewhere_is_crashed_after_10_minutes_without_heartbeat(
     engine: sa.Engine, minutes: int, status: str

@@ -149,6 +149,20 @@ def test_files_outside_of_the_folder_of_data_are_refused(alice: Caller, source: 
     assert runs_of(alice) == []
 
 
+def test_hidden_files_of_the_folder_of_data_are_refused(
+    alice: Caller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEQLOOM_DATA", str(tmp_path))
+    (tmp_path / ".git").mkdir()
+    for name in (".env", ".git/config"):
+        (tmp_path / name).write_text("token=of-somebody")
+    (tmp_path / "plain.csv").symlink_to(tmp_path / ".env")
+
+    for source in (".env", "./.env", ".git/config", ".git", "plain.csv"):
+        assert alice.start(json=graph(input={"source": source})).status_code == 422
+    assert alice.start(json=graph(input={"texts": [".5 mg", ".gitignore"]})).status_code == 202
+
+
 def test_results_of_runs_are_no_input_and_places_of_the_key_are(
     new_caller: Callable[..., Caller], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
@@ -67,6 +68,31 @@ def test_a_server_whose_port_was_taken_meanwhile_takes_another(tmp_path, monkeyp
         assert prefect.url != f"http://127.0.0.1:{taken}"
         assert said.startswith("seqloom.")
         assert prefect.environment["PREFECT_API_URL"] == prefect.api
+
+
+MIGRATES = f"""
+import os, sys, time
+making = os.path.join(os.environ["PREFECT_HOME"], "making")
+try:
+    os.mkdir(making)
+except FileExistsError:
+    sys.exit(3)
+time.sleep(1)
+os.rmdir(making)
+{OURS}
+"""
+"""Ends as Prefect's server does where another one makes the same database."""
+
+
+def test_servers_that_start_at_once_in_a_folder_wait_for_each_other(tmp_path, monkeypatch):
+    started_as(monkeypatch, MIGRATES)
+
+    def url(_: int) -> str:
+        with local.server(tmp_path) as prefect:
+            return prefect.url
+
+    with ThreadPoolExecutor(2) as threads:
+        assert len(set(threads.map(url, range(2)))) == 2
 
 
 def test_a_server_that_finds_no_port_says_so(tmp_path, monkeypatch):

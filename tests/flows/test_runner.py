@@ -5,15 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prefect.context import FlowRunContext
 
 from blocks import ledger
+from blocks.cancellation import run_is_cancelled
 from blocks.errors import InputError, InputProblems, SeqloomError
 from deployments.local import LocalPrefect
 from flows import registry
 from flows.registry import Fallback, Pipeline
-from flows.runner import RunParams, run_pipeline
+from flows.runner import RunParams, outcome_of, run_pipeline
 from tasks.parameters import Params, Record
-from tasks.policies import pipeline
+from tasks.policies import pipeline, shown
 from tests.flows.conftest import state_named, state_of
 from tests.flows.slow_reads import slow, under_way
 from tests.waiting import until
@@ -27,6 +29,7 @@ class FlakyParams(Params):
 
     failures: int = 0
     wrong: bool = False
+    waits: bool = False
 
 
 class FlakyResult(Record):
@@ -41,6 +44,9 @@ def flaky(params: FlakyParams) -> FlakyResult:
     CALLS.append(params.model_dump())
     if params.wrong:
         raise InputError("input: wrong; expected better")
+    if params.waits:
+        until(run_is_cancelled, 20)
+        raise SeqloomError("stopped")
     if len(CALLS) <= params.failures:
         raise SeqloomError("the machine is on fire")
     return FlakyResult(calls=len(CALLS))
@@ -80,6 +86,24 @@ def test_where_all_tries_fail_the_fallback_runs_and_the_result_says_so():
     outcome = run(params={"failures": 9}, retries=1)
     assert outcome.degraded == "some of the fire"
     assert [call["failures"] for call in CALLS] == [9, 9, 0]
+
+
+def test_a_step_in_a_thread_ends_with_the_run_around_and_nothing_takes_its_place():
+    @shown
+    def step() -> None:
+        outcome_of(RunParams(pipeline="flaky", params={"waits": True}, retries=2, retry_delay_s=0))
+
+    @pipeline("around")
+    def around() -> None:
+        future = step.submit()
+        until(lambda: CALLS)
+        for event in FlowRunContext.get().task_runner._cancel_events.values():
+            event.set()  # as Prefect does when a run is cancelled
+        future.wait()
+
+    around()
+    assert len(CALLS) == 1
+    assert ledger.runs("flaky", limit=1)[0].status == "cancelled"
 
 
 def test_without_its_fallback_a_run_fails_with_the_reason():

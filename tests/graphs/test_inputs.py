@@ -8,7 +8,7 @@ from tasks.graphs.model import GraphInput
 
 
 def test_a_folder_of_texts_in_the_order_of_their_names(tmp_path):
-    for name, text in {"b.txt": "two", "a.txt": "one", "c.md": "other"}.items():
+    for name, text in {"b.txt": "two", "a.txt": "one", "c.md": "other", ".d.txt": "hidden"}.items():
         (tmp_path / name).write_text(text)
     source = opened(GraphInput(source=str(tmp_path)))
 
