@@ -98,7 +98,7 @@ def _annotated(
         one for hit in hits for one in candidates_of(hit, length, tables, settings.max_extension)
     ]
     proposals = proposals_of(candidates, length, tables.homology_level, calibration)
-    sure = confident(best_set(proposals), length, settings, calibration)
+    sure = confident(best_set(proposals), proposals, length, settings, calibration)
     describe = Description(proposals, tables, settings, calibration)
     domains = [describe.domain(number, one) for number, one in enumerate(sure, start=1)]
     taken = normalised(part for one in domains for part in one.segments)

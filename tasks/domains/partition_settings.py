@@ -22,7 +22,7 @@ class PartitionSettings(Params):
         le=200,
     )
     min_confidence: float = Field(
-        0.6,
+        0.63,
         title="Least confidence",
         description="probability (0-1) that a reported domain is right",
         ge=0,

@@ -6,7 +6,8 @@ python tests/benchmarks/domains_calibration.py --data DATA [--out FILE] [--cache
 Chains of the benchmark (`bench600.txt`) take no part, so that it stays a true hold-out; nor do hits
 of a chain's own PDB entry.  All other fully annotated chains with several domains are used, and as
 many with one.  With `--hhsuite` (a folder, made if it is empty) so many of them are searched with
-HHsearch, too; without it the cards of profile hits are taken over from the present table.
+HHsearch, too, and all is fitted; without it the card of chosen domains and the knots are, and the
+other cards, in which profile hits have a part, are taken over from the present table.
 
 What a card is fitted to has been proposed by cards of the other half of the chains, so that no
 card sees how well another one remembers.
@@ -80,14 +81,14 @@ def main() -> None:
     chains = training_chains(data, args.seed)
     cases = _cases(data, chains, args)
     calibration = fit(data, cases, _halves(chains, cases))
-    old = read_calibration().cards if TABLE.exists() else {}
-    cards = {
-        **{name: card for name, card in old.items() if name == "hhsearch"},
-        **calibration.cards,
-    }
+    command = "python tests/benchmarks/domains_calibration.py --data DATA"
+    cards, made = calibration.cards, f"{command} --hhsuite DIR --hhsearch {args.hhsearch}"
+    if not args.hhsuite:
+        old = read_calibration()
+        cards = {**old.cards, "context": cards["context"]}
+        made = f"{str(old.provenance['command']).split('; ')[0]}; context and knots: {command}"
     provenance = {
-        "command": "python tests/benchmarks/domains_calibration.py --data DATA"
-        + (f" --hhsuite DIR --hhsearch {args.hhsearch}" if args.hhsuite else ""),
+        "command": made,
         "data": "SCOP 1.75 domains (ASTRAL 40 %) and PDB chains with their ranges",
         "chains": f"{len(chains)} fully annotated chains outside of bench600.txt, half with "
         "several domains; hits of their own PDB entries removed; for the cards of "
@@ -265,7 +266,7 @@ def _chosen(
     proposals = proposals_of(candidates, length, SUPERFAMILY, calibration)
     domains = placed(best_set(proposals), length, SETTINGS)
     found = []
-    for one, values in zip(domains, context_properties(domains, length), strict=True):
+    for one, values in zip(domains, context_properties(domains, proposals, length), strict=True):
         right = is_right(data, case, one.segments, one.proposal.homology)
         one.proposal.confidence = one.proposal.probability
         found.append((case, values, right))

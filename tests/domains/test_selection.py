@@ -7,26 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.domains.boundaries import placed
-from tasks.domains.candidates import Candidate
-from tasks.domains.hits import Hit
 from tasks.domains.partition_settings import PartitionSettings
-from tasks.domains.proposal import Proposal, Scored
 from tasks.domains.ranges import normalised, overlap, size
 from tasks.domains.selection import MAX_SHARED, best_set
+from tests.domains.proposals import proposal
 
 SETTINGS = PartitionSettings(max_closed_gap=20, max_insertion=40)
-
-
-def proposal(probability, *segments, aligned=None, known=False):
-    length = size(segments)
-    identities = length if known else length // 3
-    hit = Hit(0, "domain_blast", "blastp", "d", ((0, 0, length),), identities, 1, 1, 1, length)
-    aligned = aligned or segments
-    one = Candidate(
-        hit, "domain_blast", "d", ("a",), segments, aligned, length, length, 0, 0, 0, 0.0
-    )
-    scored = Scored(probability, probability, 1.0, one)
-    return Proposal([scored], "a", segments, aligned, length, probability=probability)
 
 
 def chosen(*proposals):
