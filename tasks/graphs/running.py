@@ -1,5 +1,6 @@
 """A run over a prepared graph, with or without Prefect around it."""
 
+import gc
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -79,6 +80,7 @@ def execute(
             context = replace(context, log=log)
         if run.params.keep and not run.params.refresh:
             stack.enter_context(_alone(run, context))
+        stack.enter_context(_older_objects_are_no_garbage())
         gathered = stack.enter_context(Gathering(run.graph, folder, run.hidden))
         index = stack.enter_context((folder / INDEX).open("wb"))
         records = _records(run, context, index.write) if run.params.keep else None
@@ -105,6 +107,20 @@ def execute(
             if isinstance(context.models, LanguageModels):
                 ended.uses = context.models.uses()
         return ended
+
+
+@contextmanager
+def _older_objects_are_no_garbage() -> Iterator[None]:
+    """Let garbage collection look at what a run makes, not at all that was imported before.
+
+    That is hundreds of thousands of objects; each look at them stops every thread for as long as
+    tens of model calls take to be sent.
+    """
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 @contextmanager
