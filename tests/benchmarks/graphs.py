@@ -7,10 +7,10 @@
    but its results; "run" also reads a file, keeps what every node made and writes its outputs.
    Each measurement is one turn of all; the medians count. (<= 60 µs)
 2. 1,000 calls of 100 ms, 32 in flight, in a graph of three nodes: wall time over the 3.2 s that 31
-   rounds of 32 and one of 8 take. (<= 1.10) "coroutine": a function that sleeps; "model": `generate` asks a server on
-   loopback, a process of its own that speaks OpenAI's protocol, and nothing is answered by a cache;
-   "plain": 32 workers around one `httpx.AsyncClient` ask that server, which tells what of it is
-   HTTP and what the machine has left for it.
+   rounds of 32 and one of 8 take. (<= 1.10) "coroutine": a function that sleeps; "model":
+   `generate` asks a server on loopback, a process of its own that speaks OpenAI's protocol, and
+   nothing is answered by a cache; "plain": 32 workers around one `httpx.AsyncClient` ask that
+   server, which tells what of it is HTTP and what the machine has left for it.
 3. A run of some 30 s through Prefect, with a server of its own: the share of its wall time that the
    same run without Prefect does not take. (<= 20 %) Its nodes wait, as those that ask a service do;
    starting Python and importing Prefect are not in it, which a worker pays once for each run.
