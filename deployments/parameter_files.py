@@ -24,9 +24,8 @@ def read_parameters(path: Path, *, whole: bool = False) -> dict[str, Any]:
     content = read_yaml(_text(path, name), name)
     if isinstance(content, dict) and set(content) == {"params"} and not whole:
         content = content["params"]  # as in a deployment
-    if not isinstance(content, dict) or not content:
-        what = {dict: "nothing in it", type(None): "nothing in it", list: "a list"}
-        shown = what.get(type(content), "a single value")
+    if not isinstance(content, dict):  # `{}` is an answer: all as by default
+        shown = {type(None): "nothing in it", list: "a list"}.get(type(content), "a single value")
         raise InputError(f"{name}: {shown}; expected names and values, such as `seed: 1`")
     return content
 

@@ -20,7 +20,7 @@ REQUESTS = "1200/minute"
 """Of one caller, of whatever kind."""
 UNKNOWN = "60/minute"
 """Refused keys from one address; beyond, they are not audited either: the disk is not theirs."""
-WRONG_KEY = "Authorization: no valid key; expected Bearer and a key of `seqloom keys make`"
+WRONG_KEY = "key: missing or not valid; expected one of `seqloom keys make` as the bearer"
 
 bearer = HTTPBearer(auto_error=False, description="A key of `seqloom keys make`")
 

@@ -39,10 +39,12 @@ class TableFile(Params):
 class Generated(Params):
     """Records that are made up, always the same for a seed."""
 
-    data: DataType = Field("user_messages", title="Data")
-    complexity: Complexity = Field("medium", title="Complexity")
+    data: DataType = Field("user_messages", title="Data", description="what is made up")
+    complexity: Complexity = Field(
+        "medium", title="Complexity", description="how many sentences a text has"
+    )
     count: int = Field(0, title="Count", description="records; 0: none", ge=0, le=10_000)
-    seed: int = Field(1, title="Seed", ge=0, lt=2**63)
+    seed: int = Field(1, title="Seed", description="same seed, same records", ge=0, lt=2**63)
 
 
 class ExtractParams(Params):
