@@ -64,6 +64,8 @@ def read_samplesheet(
         InputError: It is no table.
         InputProblems: All that is wrong, each with its row (the line in the file) and column.
     """
+    if "\0" in text:  # as UTF-16 has, which spreadsheets call Unicode text
+        raise InputError(f"{source}: holds NUL characters; expected a table in UTF-8")
     sheet = _Sheet(source, wrong, place)
     csv.field_size_limit(max(csv.field_size_limit(), len(text) + 1))
     rows = csv.reader(

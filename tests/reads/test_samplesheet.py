@@ -71,6 +71,11 @@ def test_a_sheet_without_rows_or_columns_is_refused(sheet, message):
     assert told(sheet)[0].startswith(f"sheet.csv, {message}")
 
 
+def test_a_sheet_in_utf16_is_told_as_such():
+    with pytest.raises(InputError, match=r"sheet\.csv: holds NUL characters; expected .* UTF-8"):
+        read_samplesheet("s\0a\0m\0p\0l\0e\0", "sheet.csv")
+
+
 @pytest.mark.parametrize("name", ["../a", ".hidden", "a/b", "a" * 101])
 def test_names_that_leave_the_folder_or_hide_in_it_are_refused(name):
     assert "cannot be a file's name" in told(f"sample,fastq_1\n{name},x\n")[0]
