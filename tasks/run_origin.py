@@ -10,8 +10,8 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.context import FlowRunContext
 from prefect.exceptions import ObjectNotFound
 
-CALLER_TAG = "caller:"
-"""Tag by which a gateway tells whom it starts a run for."""
+ORIGIN_TAGS = ("caller:", "watch:")
+"""How tags begin by which a gateway tells whom it starts a run for, and arrivals which watch."""
 
 
 def execution_id(run: FlowRun) -> str:
@@ -21,18 +21,20 @@ def execution_id(run: FlowRun) -> str:
 
 
 def creator(run: FlowRun) -> str:
-    """Who started the run: a caller of the gateway, an automation, a schedule, a person.
+    """Who started the run: a caller of the gateway, a watch, an automation, a schedule, a person.
 
     >>> from uuid import uuid4
     >>> creator(FlowRun(flow_id=uuid4(), tags=["reads", "caller:alice"]))
     'caller:alice'
+    >>> creator(FlowRun(flow_id=uuid4(), tags=["arrived", "watch:plates"]))
+    'watch:plates'
     >>> creator(FlowRun(flow_id=uuid4(), auto_scheduled=True, created_by={"type": "SCHEDULE"}))
     'schedule'
     >>> made_by = {"type": "AUTOMATION", "display_value": "data arrived"}
     >>> creator(FlowRun(flow_id=uuid4(), created_by=made_by))
     'automation:data arrived'
     """
-    tagged = sorted(tag for tag in run.tags if tag.startswith(CALLER_TAG))
+    tagged = sorted(tag for tag in run.tags if tag.startswith(ORIGIN_TAGS))
     if tagged:
         return tagged[0]
     by = run.created_by
