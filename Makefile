@@ -37,7 +37,7 @@ check: .venv/ready ## format, lint, types, import rules
 test: .venv/ready ## every test, with real programs and servers
 	@sh deployments/setup.sh packages mmseqs2 ncbi-blast+ hhsuite postgresql chromium fastp
 	@sh deployments/setup.sh aimock
-	$(PYTHON) -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	$(PYTHON) -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 test-fast: .venv/ready ## without Prefect servers and programs
 	$(PYTHON) -m pytest -m "not engine and not tool and not llm_server"

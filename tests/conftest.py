@@ -20,7 +20,6 @@ os.environ["SEQLOOM_STORAGE"] = f"{_HOME}/storage"
 os.environ["SEQLOOM_RESULTS"] = f"{_HOME}/results"
 os.environ["DO_NOT_TRACK"] = "1"
 os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
-os.environ["PREFECT_WORKER_QUERY_SECONDS"] = "0.5"
 os.environ["SEQLOOM_DATABASE"] = f"sqlite:///{_HOME}/seqloom.db"
 os.environ.pop("PREFECT_API_URL", None)
 

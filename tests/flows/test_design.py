@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import time
 from pathlib import Path
 
 import fsspec
@@ -23,6 +22,7 @@ from flows.design import design, plan
 from tasks import items
 from tasks.design import delivery, local_predictor
 from tasks.design.model import DesignParams
+from tests.waiting import until
 
 pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("prefect_server")]
 
@@ -393,25 +393,21 @@ def test_a_cancelled_run_is_recorded(prefect_server):
             f"{prefect_server.api}/flow_runs/{running.flow_run_id}/set_state", json=state
         )
         assert answer.json()["status"] == "ACCEPT"
-        deadline = time.monotonic() + 60
-        while ledger.run(running.execution_id).run.status == "running":
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
+        until(lambda: ledger.run(running.execution_id).run.status != "running", 300)
 
     assert ledger.run(running.execution_id).run.status == "cancelled"
 
 
 def wait_for_stage(name: str) -> None:
     """Until the newest run's ledger has the stage; Prefect itself tells some seconds later."""
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        newest = ledger.runs(pipeline="design", limit=1)
-        if newest and newest[0].status == "running":
-            steps = {one.step_name for one in ledger.run(newest[0].execution_id).metrics}
-            if name in steps:
-                return
-        time.sleep(0.05)
-    raise TimeoutError(name)
+
+    def is_there() -> bool:
+        (newest,) = ledger.runs(pipeline="design", limit=1) or [None]
+        if newest is None or newest.status != "running":
+            return False
+        return name in {one.step_name for one in ledger.run(newest.execution_id).metrics}
+
+    until(is_there, 300, pause=0.05)
 
 
 @pytest.mark.tool
