@@ -9,7 +9,6 @@ in batches, and write down what came back while further requests are on their wa
                 ...
 """
 
-import asyncio
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -21,7 +20,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from blocks.biolm_calls import Answered, Call, Connection, Item, Limits
 from blocks.biolm_client import BioLMClient
-from blocks.cancellation import run_is_cancelled
+from blocks.cancellation import stop_if_cancelled
 from blocks.errors import BudgetError
 from blocks.service_pace import Traffic
 
@@ -164,8 +163,8 @@ class Session:
         """Those that have ended, in their order; empty where none does for a while."""
         patience_s = max(0.0, min(POLL_S, end - time.monotonic()))
         done = wait(waiting, patience_s, FIRST_COMPLETED).done if waiting else set()
-        if waiting and not done and run_is_cancelled():
-            raise asyncio.CancelledError("the run was cancelled; its requests are ended")
+        if waiting and not done:
+            stop_if_cancelled("the run was cancelled; its requests are ended")
         return sorted(done, key=waiting.__getitem__)
 
 

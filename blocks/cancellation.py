@@ -1,5 +1,6 @@
 """Whether a run was given up, for what waits in its threads."""
 
+import asyncio
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -26,6 +27,16 @@ def run_is_cancelled() -> bool:
     A task in a thread is not interrupted by a cancellation; its runner sets an event and waits.
     """
     return cancellation_of_run()()
+
+
+def stop_if_cancelled(told: str) -> None:
+    """End what runs in a thread of a run that was given up.
+
+    Raises:
+        asyncio.CancelledError: It was; `told` says what ended for it.
+    """
+    if run_is_cancelled():
+        raise asyncio.CancelledError(told)
 
 
 def cancellation_of_run() -> Callable[[], bool]:

@@ -20,7 +20,7 @@ import httpx
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from pydantic import JsonValue
 
-from blocks.cancellation import run_is_cancelled
+from blocks.cancellation import stop_if_cancelled
 from blocks.errors import InputError
 from blocks.llm_answers import (
     Answers,
@@ -218,8 +218,8 @@ class LanguageModels:
                     fresh.update(keep(futures[future], future.result()))
                 if fresh and self._answers is not None:
                     self._answers.put(fresh)
-                if waiting and run_is_cancelled():
-                    raise asyncio.CancelledError("the run was cancelled; its requests are ended")
+                if waiting:
+                    stop_if_cancelled("the run was cancelled; its requests are ended")
         finally:
             for future in waiting:
                 future.cancel()

@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from blocks.cancellation import run_is_cancelled
+from blocks.cancellation import stop_if_cancelled
 from blocks.errors import InputError
 
 _NO_LOCKS = {errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK}
@@ -272,5 +272,4 @@ def _deadline(timeout_s: float | None) -> float:
 
 def _pause_allowed(key: str) -> None:
     """A thread that waits for a lock is not interrupted when its run is given up."""
-    if run_is_cancelled():
-        raise asyncio.CancelledError(f"waiting for {key} ended because the run was cancelled")
+    stop_if_cancelled(f"waiting for {key} ended because the run was cancelled")

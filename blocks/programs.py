@@ -12,7 +12,6 @@ What happens between the two:
 * What a program leaves running in its group when it ends by itself is ended too.
 """
 
-import asyncio
 import functools
 import logging
 import math
@@ -31,7 +30,7 @@ from pathlib import Path
 from typing import cast
 
 from blocks import processes
-from blocks.cancellation import run_is_cancelled
+from blocks.cancellation import stop_if_cancelled
 from blocks.errors import InputError, ToolError
 from blocks.program_output import Output
 from blocks.program_places import find_program, not_found
@@ -283,5 +282,4 @@ def _raise_if_over(
         output.close()
         reason = f"killed at its time limit of {call.timeout_s:g} s"
         raise ToolError(call.tool, KILLED_AT_LIMIT, output.explained(reason))
-    if run_is_cancelled():
-        raise asyncio.CancelledError(f"{call.tool}: killed because the run was cancelled")
+    stop_if_cancelled(f"{call.tool}: killed because the run was cancelled")

@@ -4,7 +4,6 @@ The run that it starts, here or through a deployment, has its own record; this o
 it was tried, what came of it, and whether another pipeline took its place.
 """
 
-import asyncio
 import time
 from collections.abc import Mapping
 from typing import Any, Literal, Self
@@ -17,7 +16,12 @@ from prefect.deployments import run_deployment
 from prefect.states import Cancelling
 from pydantic import BaseModel, Field, JsonValue, model_validator
 
-from blocks.cancellation import cancellation_of_run, given_up_by, run_is_cancelled
+from blocks.cancellation import (
+    cancellation_of_run,
+    given_up_by,
+    run_is_cancelled,
+    stop_if_cancelled,
+)
 from blocks.errors import InputError, SeqloomError
 from flows.registry import PIPELINES, Pipeline
 from flows.registry import pipeline as registered
@@ -280,8 +284,8 @@ def _awaited(flow_run: UUID, limit: float | None) -> FlowRun:
             found = client.read_flow_run(flow_run)
             if (found.state is not None and found.state.is_final()) or time.monotonic() >= until:
                 return found
-            if run_is_cancelled():  # Prefect's server cancels the other one, too
-                raise asyncio.CancelledError(f"{found.name}: this run was cancelled")
+            # Prefect's server cancels the other one, too
+            stop_if_cancelled(f"{found.name}: this run was cancelled")
             time.sleep(POLL_S)
 
 

@@ -4,7 +4,6 @@ Sequences and values pass through in pieces; memory holds a number and a digest 
 the reasons of those that failed. A run that was killed goes on with what is stored.
 """
 
-import asyncio
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from blocks.cancellation import run_is_cancelled
+from blocks.cancellation import stop_if_cancelled
 from blocks.database import engine
 from blocks.errors import InputError, SeqloomError
 from blocks.prediction_key import ModelKey
@@ -202,8 +201,7 @@ def _complete(
             reasons = stored_part(store, predictor.key, part, asked.digests)
             failed |= reasons
             progress.advance(len(part.places))
-            if run_is_cancelled():  # threads are not interrupted; what is stored stays
-                raise asyncio.CancelledError(f"{stage}: ended because the run was cancelled")
+            stop_if_cancelled(f"{stage}: ended because the run was cancelled")  # the stored stays
             if stop_on_error and reasons:
                 digest, reason = next(iter(reasons.items()))
                 _stop(stage, items, int(asked.first[asked.digests.index(digest)]), reason)
