@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 
 import httpx
 import numpy as np
@@ -16,10 +17,12 @@ import pytest
 from Bio.PDB import MMCIFParser, PDBParser
 from pydantic import BaseModel, Field, ValidationError
 
+from tests import waiting
 from tests.biolm_models import ALPHABET, MODELS, answer, ddg, key_of, logits, plddts
 from tests.biolm_script import Status, throttled
 from tests.biolm_server import BioLMServer
-from tests.waiting import until
+
+until = partial(waiting.until, seconds=5, pause=0.002)
 
 TM = "temberture/predict"
 

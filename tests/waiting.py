@@ -7,7 +7,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def until(holds: Callable[[], T], seconds: float = 600, pause: float = 0.1) -> T:
+def until(holds: Callable[[], T], seconds: float = 120, pause: float = 0.1) -> T:
     """What holds at last."""
     deadline = time.monotonic() + seconds
     while not (found := holds()):

@@ -8,6 +8,9 @@ import httpx
 import pytest
 
 from deployments.local import LocalPrefect, deploy, worker
+from tests.waiting import until
+
+FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 
 
 @pytest.fixture(scope="session")
@@ -38,3 +41,9 @@ def state_named(prefect: LocalPrefect, name: str) -> str:
     """The same, of the newest run of that name."""
     asked = {"flow_runs": {"name": {"any_": [name]}}, "sort": "START_TIME_DESC", "limit": 1}
     return str(answer_of("POST", f"{prefect.api}/flow_runs/filter", asked)[0]["state"]["type"])
+
+
+def ended(prefect: LocalPrefect, run: str, seconds: float = 300) -> str:
+    """The type of state in which a flow run ended."""
+    until(lambda: state_of(prefect, run) in FINAL, seconds)
+    return state_of(prefect, run)

@@ -2,7 +2,6 @@
 
 import json
 import re
-import time
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ from tasks.agents.rechecking import recheck
 from tasks.design.model import DesignParams
 from tasks.domains.model import DomainsParams
 from tests.domains.small_reference import quickly_built, sequences
-from tests.flows.conftest import state_of
+from tests.flows.conftest import ended
 from tests.llm_script import ScriptedServer, chat, status
 
 pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("prefect_server")]
@@ -111,8 +110,4 @@ def test_the_deployment_runs_as_its_form_opens(deployed):
     told = deployed.run("deployment", "run", "agents/review")
     found = re.search(r"UUID:\s*([0-9a-f-]{36})", told)
     assert found is not None, told
-    deadline = time.monotonic() + 300
-    while (state := state_of(deployed, found[1])) not in ("COMPLETED", "FAILED", "CRASHED"):
-        assert time.monotonic() < deadline
-        time.sleep(0.5)
-    assert state == "COMPLETED"
+    assert ended(deployed, found[1]) == "COMPLETED"

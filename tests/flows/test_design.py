@@ -393,7 +393,7 @@ def test_a_cancelled_run_is_recorded(prefect_server):
             f"{prefect_server.api}/flow_runs/{running.flow_run_id}/set_state", json=state
         )
         assert answer.json()["status"] == "ACCEPT"
-        until(lambda: ledger.run(running.execution_id).run.status != "running", 300)
+        until(lambda: ledger.run(running.execution_id).run.status != "running", 60)
 
     assert ledger.run(running.execution_id).run.status == "cancelled"
 
@@ -407,7 +407,7 @@ def wait_for_stage(name: str) -> None:
             return False
         return name in {one.step_name for one in ledger.run(newest.execution_id).metrics}
 
-    until(is_there, 300, pause=0.05)
+    until(is_there, pause=0.05)
 
 
 @pytest.mark.tool

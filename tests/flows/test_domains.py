@@ -158,7 +158,7 @@ def test_a_run_killed_in_hhsearch_goes_on_and_repeats_nothing(
     wanted = params(mode="FULL", partition=UNSURE)
     slow = put_first(tmp_path, monkeypatch, "hhsearch", before="sleep 1")
     running = begun(prefect_server, tmp_path, wanted)
-    until(lambda: stage_states("few", "hhsearch")["done"] >= 1 or running.poll() is not None)
+    until(lambda: stage_states("few", "hhsearch")["done"] >= 1 or running.poll() is not None, 180)
     assert cli.main(["domains", "status", "few", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     running.kill()

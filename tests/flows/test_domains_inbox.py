@@ -9,8 +9,7 @@ import pytest
 
 from deployments.local import LocalPrefect, deploy, worker
 from tests.domains.small_reference import quickly_built, sequences
-from tests.flows.conftest import answer_of
-from tests.flows.test_reads_worker import ended
+from tests.flows.conftest import answer_of, ended
 
 pytestmark = [pytest.mark.engine, pytest.mark.tool]
 PROTEINS = sequences()

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -15,13 +16,14 @@ from prefect.states import Cancelling
 from blocks import ledger
 from blocks.settings import settings
 from deployments.local import LocalPrefect, deploy, worker
+from tests import waiting
+from tests.flows.conftest import FINAL
 from tests.graphs.small_runs import lines
 from tests.llm_script import SILENT, ScriptedServer, echo
-from tests.waiting import until
 
+until = partial(waiting.until, seconds=900)
 pytestmark = pytest.mark.engine
 NAMES = ("text", "llm", "abstracts")
-FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 
 
 @pytest.fixture(scope="module")

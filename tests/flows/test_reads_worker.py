@@ -8,7 +8,7 @@ import pytest
 
 from blocks.settings import settings
 from deployments.local import LocalPrefect
-from tests.flows.conftest import state_of
+from tests.flows.conftest import ended
 from tests.flows.slow_reads import done_small, slow, under_way
 from tests.waiting import until
 
@@ -22,13 +22,6 @@ def begun(prefect: LocalPrefect, deployment: str, params: dict) -> str:
     found = re.search(r"UUID:\s*([0-9a-f-]{36})", told)
     assert found is not None, told
     return found[1]
-
-
-def ended(prefect: LocalPrefect, run: str) -> str:
-    """How the run ended."""
-    final = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
-    until(lambda: state_of(prefect, run) in final, 300)
-    return state_of(prefect, run)
 
 
 def test_a_worker_runs_and_verifies_the_deployments(deployed: LocalPrefect) -> None:

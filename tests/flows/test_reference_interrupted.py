@@ -72,7 +72,7 @@ def test_after_a_kill_nothing_half_written_is_believed(  # noqa: PLR0917 -- fixt
     with monkeypatch.context() as patch:
         pid = hanging(tmp_path, patch, program)
         running = begun(prefect_server, tmp_path, params(place))
-        until(lambda: pid.exists() or running.poll() is not None)
+        until(lambda: pid.exists() or running.poll() is not None, 180)
         running.kill()
         running.wait()
     end(pid)

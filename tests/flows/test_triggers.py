@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,19 +26,16 @@ from deployments.local import LocalPrefect
 from flows.arrivals import ArrivalParams, _look_of, watch
 from flows.runner import RunParams, run_pipeline
 from flows.starting import started
-from tests.flows.conftest import answer_of, state_of
+from tests import waiting
+from tests.flows import conftest
+from tests.flows.conftest import answer_of
 from tests.graphs.small_runs import lines
-from tests.waiting import until
 
+until = partial(waiting.until, seconds=600)
+ended = partial(conftest.ended, seconds=600)
 pytestmark = pytest.mark.engine
-FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 SOURCE = {"input": {"source": "{file}"}, "graph": "deployments/example/graphs/text.yaml"}
 ARRIVED = "seqloom.data.arrived"
-
-
-def ended(prefect: LocalPrefect, run: str) -> str:
-    until(lambda: state_of(prefect, run) in FINAL)
-    return state_of(prefect, run)
 
 
 def runs_of(prefect: LocalPrefect, deployment: str) -> list[dict[str, Any]]:
