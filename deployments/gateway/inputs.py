@@ -88,7 +88,9 @@ def _require_rights(params: Mapping[str, Any], key: Key) -> None:
 
 
 def _foreign_places(params: Mapping[str, Any], key: Key) -> Iterator[Problem]:
-    ours = _our_folders()
+    data = settings().data
+    root = None if "://" in data else os.path.realpath(data)
+    ours = _our_folders(root) if root is not None else []
     for place, one in walk(params, "params"):
         if not isinstance(one, str):
             continue
@@ -96,7 +98,7 @@ def _foreign_places(params: Mapping[str, Any], key: Key) -> Iterator[Problem]:
             if not _within(one, key.places):
                 told = "a path in the folder of data" + "".join(f", or {p}" for p in key.places)
                 yield Problem(place, brief(one), told)
-        elif _UPWARDS.search(one) or _is_ours(one, ours):
+        elif _UPWARDS.search(one) or (root is not None and _is_ours(one, root, ours)):
             yield Problem(place, brief(one), "a path in the folder of data that no run made")
 
 
@@ -109,27 +111,24 @@ def _within(text: str, places: tuple[str, ...]) -> bool:
     return inside and not upwards and not beyond
 
 
-def _our_folders() -> list[str]:
+def _our_folders(root: str) -> list[str]:
     """Where results of runs and our own state lie, as far as that is below the folder of data."""
     here = settings()
-    if "://" in here.data:
-        return []
-    state = [str(Path(here.data) / FOLDER), os.environ.get("PREFECT_HOME", "")]
+    state = [f"{root}/{FOLDER}", os.environ.get("PREFECT_HOME", "")]
     database = here.database.removeprefix("sqlite:///")
     found = [here.results, here.storage, here.gateway, database, *state]
     folders = [os.path.realpath(one) for one in found if one and "://" not in one]
-    return [one for one in folders if one.startswith(f"{os.path.realpath(here.data)}{os.sep}")]
+    return [one for one in folders if one.startswith(f"{root}{os.sep}")]
 
 
-def _is_ours(text: str, folders: list[str]) -> bool:
+def _is_ours(text: str, root: str, folders: list[str]) -> bool:
     """Whether a text is a path of ours, or of what is hidden: a `.env` and `.git` hold secrets."""
-    data = settings().data
-    if "://" in data or len(text) > LONGEST_PATH or "\n" in text or "\0" in text:
+    if len(text) > LONGEST_PATH or "\n" in text or "\0" in text:
         return False
-    path = os.path.realpath(os.path.join(data, text))  # noqa: PTH118 -- never opened
+    path = os.path.realpath(os.path.join(root, text))  # noqa: PTH118 -- never opened
     if any(path.startswith(f"{folder}{os.sep}") for folder in folders):
         return True
-    below = Path(os.path.relpath(path, os.path.realpath(data))).parts
+    below = Path(os.path.relpath(path, root)).parts
     return any(re.match(r"\.[^.]", part) for part in below) and Path(path).exists()
 
 

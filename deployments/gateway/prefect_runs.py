@@ -113,9 +113,8 @@ class PrefectRuns:
         looked for again.
         """
         name = asked.deployments[0]
-        made = (
-            self._created(self._deployments[name], content) if name in self._deployments else None
-        )
+        known = self._deployments.get(name)
+        made = self._created(known, content) if known is not None else None
         if made is None and (found := self._ask("GET", f"deployments/name/{name}")) is not None:
             self._deployments[name] = found["id"]
             made = self._created(found["id"], content)
