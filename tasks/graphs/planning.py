@@ -176,19 +176,25 @@ def context_of(run: Prepared) -> Iterator[StepContext]:
             yield StepContext(NoModels(), run.params.seed, cache)
             return
         budget = run.params.budget
-        answers = Forgetful(KeptAnswers()) if run.params.refresh else KeptAnswers()
         models = stack.enter_context(
             LanguageModels(
                 run.connections,
                 limits=ModelLimits(budget.calls, budget.tokens, budget.cost),
-                answers=None if _answers_masked(run) else answers,
+                answers=_answers(run),
             )
         )
         yield StepContext(models, run.params.seed, cache)
 
 
+def _answers(run: Prepared) -> KeptAnswers | Forgetful | None:
+    """Where answers of models are kept; nowhere where a model is asked for what is masked."""
+    if _answers_masked(run):
+        return None
+    return Forgetful(KeptAnswers()) if run.params.refresh else KeptAnswers()
+
+
 def _answers_masked(run: Prepared) -> bool:
-    """Whether a model is asked for what is masked; its answers are then not kept as they are."""
+    """Whether what a model is asked for is masked."""
     for one in everything(run.graph.nodes):
         settings = one.node.with_
         if one.step.connection(settings):
