@@ -60,9 +60,9 @@ def context_properties(
     return found
 
 
-def _unaligned_end(placed: Placed) -> int:
+def _unaligned_end(domain: Placed) -> int:
     """Residues of the end that lies farther from what is aligned; all if nothing is."""
-    segments, aligned = placed.segments, placed.proposal.aligned
+    segments, aligned = domain.segments, domain.proposal.aligned
     if not aligned:
         return size(segments)
     return max(aligned[0][0] - segments[0][0], segments[-1][1] - aligned[-1][1])

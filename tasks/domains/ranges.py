@@ -86,8 +86,7 @@ def intersection(one: Segments, other: Segments) -> Segments:
 def overlap(one: Segments, other: Segments) -> int:
     """Number of residues in both."""
     shared = i = j = 0
-    last, last_other = len(one), len(other)
-    while i < last and j < last_other:
+    while i < len(one) and j < len(other):
         start_one, end_one = one[i]
         start_other, end_other = other[j]
         start = start_one if start_one > start_other else start_other  # noqa: FURB136 -- max() is slow
