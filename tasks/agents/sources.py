@@ -16,7 +16,7 @@ from typing import Any
 
 from blocks.errors import InputError
 from blocks.settings import settings
-from blocks.storage import FileRef, filesystem_of, in_data, open_uri, refer
+from blocks.storage import FileRef, filesystem_of, in_data, open_uri, placed, refer
 from tasks.agents.generated import generated
 from tasks.agents.model import MOST_ROWS, Generated, ReviewParams, TableFile
 from tasks.agents.outcome import SourceRef
@@ -112,9 +112,7 @@ def run_folder_of(run: str) -> str:
     Raises:
         InputError: There is none.
     """
-    absolute = "://" in run or run.startswith("/")
-    places = [run] if absolute else [f"{settings().results}/{run}", in_data(run)]
-    for place in places:
+    for place in dict.fromkeys([placed(run, settings().results), in_data(run)]):
         filesystem, path = filesystem_of(place.rstrip("/"))
         if filesystem.isfile(f"{path}/{MANIFEST}"):
             return place.rstrip("/")
