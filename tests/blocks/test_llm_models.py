@@ -10,6 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from blocks import database, llm_models
+from blocks.cancellation import given_up_by
 from blocks.errors import BudgetError, InputError
 from blocks.kept_answers import KeptAnswers
 from blocks.llm_answers import answer_key, vector_key
@@ -344,10 +345,13 @@ def test_the_same_prompt_at_the_same_time_is_asked_once():
 
 def test_a_cancelled_run_ends_its_requests(monkeypatch):
     monkeypatch.setattr(llm_models, "POLL_S", 0.01)
-    monkeypatch.setattr(llm_models, "run_is_cancelled", lambda: True)
-    with ScriptedServer(SILENT) as server, models_of(connection(server)) as models:  # noqa: SIM117
-        with pytest.raises(asyncio.CancelledError, match="the run was cancelled"):
-            models.generate("fast", prompts("a", "b"))
+    with (
+        ScriptedServer(SILENT) as server,
+        models_of(connection(server)) as models,
+        given_up_by(lambda: True),
+        pytest.raises(asyncio.CancelledError, match="the run was cancelled"),
+    ):
+        models.generate("fast", prompts("a", "b"))
 
 
 def titan(asked):
