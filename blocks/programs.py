@@ -10,6 +10,8 @@ What happens between the two:
 * At the time limit, when Prefect gives the run up, and on any exception the program and all it
   started are ended (`blocks.processes`).
 * What a program leaves running in its group when it ends by itself is ended too.
+* Where this process is killed, Linux kills the program (util-linux's `setpriv` asks it to): what
+  is resumed does not run beside what it resumes.
 """
 
 import functools
@@ -199,12 +201,23 @@ class _Call:
             raise not_found(words[0])
         return cls(
             argv=words,
-            script="exec " + shlex.join([str(Path(path).absolute()), *words[1:]]),
+            script="exec " + shlex.join([*_bound(), str(Path(path).absolute()), *words[1:]]),
             timeout_s=timeout_s,
             cwd=cwd,
             env=variables | {processes.MARK: uuid.uuid4().hex},
             secrets=tuple(v for name, v in variables.items() if v and SECRET.search(name)),
         )
+
+
+@functools.cache
+def _bound() -> tuple[str, ...]:
+    """The command in front of a program that lets it end with the thread that waits for it."""
+    setpriv = shutil.which("setpriv")
+    if setpriv is None:  # not Linux
+        return ()
+    asked = (setpriv, "--pdeathsig", "KILL")
+    works = subprocess.run([*asked, "true"], capture_output=True, check=False)  # noqa: S603 -- fixed
+    return asked if works.returncode == 0 else ()
 
 
 def _execute(call: _Call, output: Output) -> ProgramRun:

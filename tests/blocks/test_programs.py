@@ -1,7 +1,9 @@
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +16,7 @@ from prefect import flow, task
 from blocks import processes
 from blocks.errors import InputError, ToolError
 from blocks.programs import find_program, program_version, run_program
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -37,11 +40,7 @@ def alive(pid: int) -> bool:
 
 
 def wait_for(path: Path) -> int:
-    limit = time.monotonic() + 10
-    while not path.exists() or not path.read_text().strip():
-        assert time.monotonic() < limit
-        time.sleep(0.01)
-    return int(path.read_text())
+    return int(until(lambda: path.exists() and path.read_text().strip(), 60, 0.01))
 
 
 def test_output_comes_back_unchanged_and_apart(fake):
@@ -220,6 +219,17 @@ def test_a_signal_to_this_process_ends_the_program(fake, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run_program(["sleeper"], timeout_s=30)
     assert not alive(wait_for(tmp_path / "pid"))
+
+
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="only Linux kills with the parent")
+def test_a_killed_process_takes_its_program_along(fake, tmp_path):
+    fake("slow", f"echo $$ > {tmp_path}/pid; exec sleep 60")
+    called = "from blocks.programs import run_program; run_program(['slow'], timeout_s=60)"
+    caller = subprocess.Popen([sys.executable, "-c", called])
+    pid = wait_for(tmp_path / "pid")
+    caller.kill()
+    caller.wait()
+    until(lambda: not alive(pid), 10)
 
 
 def test_an_interrupt_before_the_process_is_handed_over_leaves_nothing(fake, tmp_path, monkeypatch):
