@@ -72,7 +72,10 @@ python)
     uv=$(find_uv)
     count=$(grep -c '^\[\[package\]\]' uv.lock)
     say "Installing Python packages into .venv: at most $count, of uv.lock; minutes where the network is slow"
-    "$uv" sync --locked --all-extras --quiet
+    # Bytecode now, since an environment may forbid Python to keep it: each start would compile
+    # 2,000 modules again, which takes longer than what they do.
+    "$uv" sync --locked --all-extras --quiet --compile-bytecode
+    .venv/bin/python -m compileall -q flows tasks blocks deployments
     say "Compiling what reads are processed with, once: some 20 s"
     .venv/bin/seqloom reads warmup >/dev/null
     ;;

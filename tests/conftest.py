@@ -1,10 +1,12 @@
 """Fixtures for all tests; nothing here touches the user's home or reaches past loopback."""
 
 import os
+import shutil
 import signal
 import socket
+import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,14 +59,44 @@ def own_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 
 
 @pytest.fixture(scope="session")
-def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator["LocalPrefect"]:
+def server_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
+    """Makes folders for Prefect servers with the tables that take a new server ten seconds."""
+    from blocks.locks import claimed
+    from deployments.local import prefect_command
+
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    with claimed(shared / "tables.lock", lambda: None):
+        if not (shared / "tables").exists():
+            new = tmp_path_factory.mktemp("tables")
+            command = [*prefect_command(), "server", "database", "upgrade", "-y"]
+            told = subprocess.run(
+                command,
+                env={**os.environ, "PREFECT_HOME": str(new)},
+                capture_output=True,
+                check=False,
+            )
+            assert told.returncode == 0, told.stderr
+            new.rename(shared / "tables")
+
+    def make() -> Path:
+        folder = tmp_path_factory.mktemp("server")
+        shutil.copytree(shared / "tables", folder / "prefect")
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def prefect_server(server_folder: Callable[[], Path]) -> Iterator["LocalPrefect"]:
     """A real Prefect server on loopback, for tests marked `engine`; it takes seconds to start."""
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
     from deployments.local import server
 
     with (
-        server(tmp_path_factory.mktemp("server")) as prefect,
+        server(server_folder()) as prefect,
         temporary_settings(updates={PREFECT_API_URL: prefect.api}),
     ):
         yield prefect

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -90,14 +91,16 @@ def kill_server(port: int) -> None:
     raise AssertionError("no server to kill")
 
 
-def test_a_server_that_is_killed_in_a_run_and_comes_back(tmp_path: Path, told: Told):
-    port = free_port()
+def test_a_server_that_is_killed_in_a_run_and_comes_back(
+    server_folder: Callable[[], Path], told: Told
+):
+    folder, port = server_folder(), free_port()
     with ExitStack() as stack:
-        first = stack.enter_context(server(tmp_path, port))
+        first = stack.enter_context(server(folder, port))
 
         def fault() -> None:
             kill_server(port)
-            again = stack.enter_context(server(tmp_path, port))
+            again = stack.enter_context(server(folder, port))
             assert again.url == first.url
 
         with temporary_settings({PREFECT_API_URL: first.api}):

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -64,7 +65,7 @@ class RunningGateway:
 
 
 @pytest.fixture(scope="session")
-def guarded_prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalPrefect]:
+def guarded_prefect(server_folder: Callable[[], Path]) -> Iterator[LocalPrefect]:
     """A server that lets in only who knows its login; with deployments, without a worker.
 
     Only it and `with_login` know the login: other tests of this process have servers without one.
@@ -73,7 +74,7 @@ def guarded_prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalP
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("PREFECT_SERVER_API_AUTH_STRING", LOGIN)
             patch.setenv("PREFECT_API_AUTH_STRING", LOGIN)
-            prefect = stack.enter_context(server(tmp_path_factory.mktemp("guarded")))
+            prefect = stack.enter_context(server(server_folder()))
         with with_login(prefect) as api:
             declare(api)
         yield prefect

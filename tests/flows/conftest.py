@@ -13,11 +13,13 @@ from tests.waiting import until
 FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 
 
-@pytest.fixture(scope="session")
-def deployed(prefect_server: LocalPrefect) -> Iterator[LocalPrefect]:
-    """A server with all deployments and a worker."""
+@pytest.fixture(scope="module")
+def deployed(
+    prefect_server: LocalPrefect, request: pytest.FixtureRequest
+) -> Iterator[LocalPrefect]:
+    """A server with the deployments that the module names and a worker, until its last test."""
     with worker(prefect_server):
-        deploy(prefect_server)
+        deploy(prefect_server, *request.module.DEPLOYMENTS)
         yield prefect_server
 
 

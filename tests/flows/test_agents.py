@@ -20,6 +20,7 @@ from tests.flows.conftest import ended
 from tests.llm_script import ScriptedServer, chat, status
 
 pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("prefect_server")]
+DEPLOYMENTS = ("agents/review",)
 EXAMPLE = Path("deployments/example/agents").absolute()
 GIVEN = {
     "records": {"source": str(EXAMPLE / "notes.jsonl")},

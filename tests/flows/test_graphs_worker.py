@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from prefect.states import Cancelling
 
 from blocks import ledger
 from blocks.settings import settings
-from deployments.local import LocalPrefect, deploy, worker
+from deployments.local import LocalPrefect
 from tests import waiting
 from tests.flows.conftest import FINAL
 from tests.graphs.small_runs import lines
@@ -24,14 +23,7 @@ from tests.llm_script import SILENT, ScriptedServer, echo
 until = partial(waiting.until, seconds=900)
 pytestmark = pytest.mark.engine
 NAMES = ("text", "llm", "abstracts")
-
-
-@pytest.fixture(scope="module")
-def deployed(prefect_server: LocalPrefect) -> Iterator[LocalPrefect]:
-    """A server with the ready graphs and a worker."""
-    with worker(prefect_server):
-        deploy(prefect_server, *(f"graphs/{one}" for one in NAMES))
-        yield prefect_server
+DEPLOYMENTS = tuple(f"graphs/{one}" for one in NAMES)
 
 
 def begun(deployment: str, **options: Any) -> UUID:

@@ -23,6 +23,7 @@ from tests.flows.conftest import answer_of
 from tests.waiting import until
 
 pytestmark = pytest.mark.engine
+DEPLOYMENTS = ("ops/note",)
 AUTOMATION = Path(__file__).parents[2] / "deployments" / "automations" / "band-left.yaml"
 
 

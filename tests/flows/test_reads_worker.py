@@ -13,6 +13,7 @@ from tests.flows.slow_reads import done_small, slow, under_way
 from tests.waiting import until
 
 pytestmark = [pytest.mark.engine, pytest.mark.tool]
+DEPLOYMENTS = ("reads/process", "reads/verify")
 
 
 def begun(prefect: LocalPrefect, deployment: str, params: dict) -> str:

@@ -21,6 +21,7 @@ from tests.flows.slow_reads import slow, under_way
 from tests.waiting import until
 
 pytestmark = pytest.mark.engine
+DEPLOYMENTS = ("reads/process",)
 CALLS: list[dict[str, Any]] = []
 
 

@@ -34,6 +34,10 @@ from tests.graphs.small_runs import lines
 until = partial(waiting.until, seconds=600)
 ended = partial(conftest.ended, seconds=600)
 pytestmark = pytest.mark.engine
+DEPLOYMENTS = (
+    "arrivals/watch", "domains/annotate", "graphs/text", "notes/failed", "ops/note",
+    "reference/build", "run-pipeline/any",
+)  # fmt: skip
 SOURCE = {"input": {"source": "{file}"}, "graph": "deployments/example/graphs/text.yaml"}
 ARRIVED = "seqloom.data.arrived"
 
