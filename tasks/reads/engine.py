@@ -23,6 +23,7 @@ from typing import Any
 from tasks.reads.block import Block
 from tasks.reads.channel import Budget, Closed
 from tasks.reads.members import MembersUnderWay
+from tasks.reads.memory import keep_freed_memory
 from tasks.reads.outputs import Output, Written
 from tasks.reads.reading import BlockReader, Source
 from tasks.reads.results import EngineOptions, EngineResult, Progress, StageResult
@@ -403,6 +404,7 @@ def run(
         InputError: Input, output or a step's verdict; the first in the order of the input.
         StageError: A stage has a mistake.
     """
+    keep_freed_memory()
     chosen = options or EngineOptions()
     for number, stage in enumerate(stages, 1):
         stage.name = stage.name or f"{number} {type(stage).__name__}"
