@@ -60,7 +60,19 @@ def _fewest_with_indel(differ: Words, end: int, part: np.uint64) -> int:
 
 
 @inlined
-def _leftmost(differ: Words, length: int, size: int, least: int) -> int:
+def _free(differ: Words, length: int, size: int, least: int) -> int:
+    """So many positions from the first base on at which the adapter lies neither way.
+
+    One look for both: what one indel cannot mend is not more than what differs without one.
+    """
+    end = min(length - size, length - SHORTEST_WITH_INDEL + 1, length - least)
+    if end > 0 and _fewest_with_indel(differ, end, low_bits(size)) > size // PER:
+        return end
+    return 0
+
+
+@inlined
+def _leftmost(differ: Words, length: int, size: int, least: int, free: int) -> int:
     """The first position with at most one mismatch in eight bases; NOT_FOUND if there is none."""
     begin = 0
     if size >= 16:  # noqa: PLR2004 -- fastp's steps
@@ -69,10 +81,14 @@ def _leftmost(differ: Words, length: int, size: int, least: int) -> int:
         begin = -3
     elif size >= 8:  # noqa: PLR2004
         begin = -2
+    for p in range(begin, min(0, length - least)):
+        count = min(length - p, size)
+        if np.int64(popcount(differ[p + AHEAD] & low_bits(count))) <= count // PER:
+            return p
     whole = min(length - size + 1, length - least)  # it fits into the read at positions before
-    if begin < whole and _fewest(differ, begin, whole, low_bits(size)) > size // PER:
-        begin = whole
-    for p in range(begin, length - least):
+    if free < whole and _fewest(differ, free, whole, low_bits(size)) > size // PER:
+        free = whole
+    for p in range(free, length - least):
         count = min(length - p, size)
         if np.int64(popcount(differ[p + AHEAD] & low_bits(count))) <= count // PER:
             return p
@@ -97,16 +113,16 @@ def _edits_with_indel(straight: np.uint64, later: np.uint64, count: int, most: i
 
 
 @inlined
-def _with_indel(differ: Words, length: int, size: int) -> int:
+def _with_indel(differ: Words, length: int, size: int, free: int) -> int:
     """The best position with one base too many or too few, and few mismatches besides.
 
     Of equally good ones it is the first.
     """
     at = NOT_FOUND
     fewest = 0
-    begin = 0
+    begin = free
     whole = min(length - size, length - SHORTEST_WITH_INDEL + 1)
-    if whole > 0 and _fewest_with_indel(differ, whole, low_bits(size)) > size // PER - 1:
+    if free < whole and _fewest_with_indel(differ, whole, low_bits(size)) > size // PER - 1:
         begin = whole
     for p in range(begin, length - SHORTEST_WITH_INDEL + 1):
         count = min(length - p - 1, size)
@@ -152,9 +168,10 @@ def adapter_starts(
             continue
         fill(read, buffer, start[n], length[n])
         _differences(read, whole, length[n], differ)
-        at = _leftmost(differ, length[n], size, least)
+        free = _free(differ, length[n], size, least) if indel else 0
+        at = _leftmost(differ, length[n], size, least, free)
         if at == NOT_FOUND and indel:
-            at = _with_indel(differ, length[n], size)
+            at = _with_indel(differ, length[n], size, free)
         if at != NOT_FOUND:
             stop[n] = max(at, 0)
 
