@@ -38,8 +38,8 @@ class Scorecard:
     def log_odds(self, values: Sequence[float]) -> float:
         """Sum of the points of each value's bin; `values` in the order of `names`."""
         total = self.intercept
-        for value, edges, points in zip(values, self.edges, self.points, strict=True):
-            total += points[bisect_right(edges, value)]
+        for at, points in zip(map(bisect_right, self.edges, values), self.points, strict=True):
+            total += points[at]
         return total
 
     def probability(self, values: Sequence[float]) -> float:

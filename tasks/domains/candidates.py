@@ -199,15 +199,11 @@ def _placed(
             parts.append((at, q1 + run + before))
             at = q2 - min(target_gap - target_gap // 2, max_extension)
     parts.append((at, q_last))
-    aligned = normalised(parts)
-    first, last = parts[0], parts[-1]
     if len(parts) == 1:
-        proposed: Segments = ((first[0] - start, last[1] + end),)
-    else:
-        proposed = normalised(
-            ((first[0] - start, first[1]), *parts[1:-1], (last[0], last[1] + end))
-        )
-    return Place(proposed, aligned, start, end, missing)
+        return Place(((at - start, q_last + end),), ((at, q_last),), start, end, missing)
+    first, last = parts[0], parts[-1]
+    proposed = normalised(((first[0] - start, first[1]), *parts[1:-1], (last[0], last[1] + end)))
+    return Place(proposed, normalised(parts), start, end, missing)
 
 
 def _completed(

@@ -85,6 +85,11 @@ def intersection(one: Segments, other: Segments) -> Segments:
 
 def overlap(one: Segments, other: Segments) -> int:
     """Number of residues in both."""
+    if len(one) == 1 == len(other):  # nearly always
+        (start, end), (start_other, end_other) = one[0], other[0]
+        start = start_other if start_other > start else start  # noqa: FURB136 -- max() is slow
+        end = end_other if end_other < end else end  # noqa: FURB136
+        return end - start if end > start else 0
     shared = i = j = 0
     while i < len(one) and j < len(other):
         start_one, end_one = one[i]
