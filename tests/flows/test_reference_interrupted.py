@@ -34,7 +34,8 @@ def params(place: Path, **others) -> ReferenceParams:
 
 def believed(place: Path) -> list[str]:
     """What a later build or a run would take for whole."""
-    parts = [path.name.partition("-")[0] for path in place.glob(".parts/*") if is_part(path)]
+    named = [path for path in place.glob(".parts/*") if not path.name.startswith(".")]
+    parts = [path.name.partition("-")[0] for path in named if is_part(path)]
     return sorted(parts) + sorted(p.name for p in place.glob("*") if not p.name.startswith("."))
 
 
