@@ -39,8 +39,8 @@ def alive(pid: int) -> bool:
     return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
 
 
-def wait_for(path: Path) -> int:
-    return int(until(lambda: path.exists() and path.read_text().strip(), 60, 0.01))
+def wait_for(path: Path, seconds: float = 10) -> int:
+    return int(until(lambda: path.exists() and path.read_text().strip(), seconds, 0.01))
 
 
 def test_output_comes_back_unchanged_and_apart(fake):
@@ -226,7 +226,7 @@ def test_a_killed_process_takes_its_program_along(fake, tmp_path):
     fake("slow", f"echo $$ > {tmp_path}/pid; exec sleep 60")
     called = "from blocks.programs import run_program; run_program(['slow'], timeout_s=60)"
     caller = subprocess.Popen([sys.executable, "-c", called])
-    pid = wait_for(tmp_path / "pid")
+    pid = wait_for(tmp_path / "pid", 60)  # it imports Prefect first
     caller.kill()
     caller.wait()
     until(lambda: not alive(pid), 10)

@@ -72,8 +72,18 @@ def _free(differ: Words, length: int, size: int, least: int) -> int:
 
 
 @inlined
+def _first(differ: Words, length: int, size: int, begin: int, end: int) -> int:
+    """The first of these positions with at most one mismatch in eight bases; else NOT_FOUND."""
+    for p in range(begin, end):
+        count = min(length - p, size)
+        if np.int64(popcount(differ[p + AHEAD] & low_bits(count))) <= count // PER:
+            return p
+    return NOT_FOUND
+
+
+@inlined
 def _leftmost(differ: Words, length: int, size: int, least: int, free: int) -> int:
-    """The first position with at most one mismatch in eight bases; NOT_FOUND if there is none."""
+    """The first position of all; NOT_FOUND if there is none."""
     begin = 0
     if size >= 16:  # noqa: PLR2004 -- fastp's steps
         begin = -4
@@ -81,18 +91,13 @@ def _leftmost(differ: Words, length: int, size: int, least: int, free: int) -> i
         begin = -3
     elif size >= 8:  # noqa: PLR2004
         begin = -2
-    for p in range(begin, min(0, length - least)):
-        count = min(length - p, size)
-        if np.int64(popcount(differ[p + AHEAD] & low_bits(count))) <= count // PER:
-            return p
+    at = _first(differ, length, size, begin, min(0, length - least))
+    if at != NOT_FOUND:
+        return at
     whole = min(length - size + 1, length - least)  # it fits into the read at positions before
     if free < whole and _fewest(differ, free, whole, low_bits(size)) > size // PER:
         free = whole
-    for p in range(free, length - least):
-        count = min(length - p, size)
-        if np.int64(popcount(differ[p + AHEAD] & low_bits(count))) <= count // PER:
-            return p
-    return NOT_FOUND
+    return _first(differ, length, size, free, length - least)
 
 
 @inlined
@@ -120,11 +125,10 @@ def _with_indel(differ: Words, length: int, size: int, free: int) -> int:
     """
     at = NOT_FOUND
     fewest = 0
-    begin = free
     whole = min(length - size, length - SHORTEST_WITH_INDEL + 1)
     if free < whole and _fewest_with_indel(differ, whole, low_bits(size)) > size // PER - 1:
-        begin = whole
-    for p in range(begin, length - SHORTEST_WITH_INDEL + 1):
+        free = whole
+    for p in range(free, length - SHORTEST_WITH_INDEL + 1):
         count = min(length - p - 1, size)
         most = count // PER - 1
         if most < 0:
