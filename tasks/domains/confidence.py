@@ -31,7 +31,11 @@ def confident(
     card = calibration.cards["context"]
     for one, values in zip(domains, context_properties(domains, proposals, length), strict=True):
         one.proposal.confidence = calibration.calibrated(card.probability(values))
-    return [one for one in domains if one.proposal.confidence >= settings.min_confidence]
+    profiles = any(
+        member.candidate.hit.source == "hhsearch" for one in proposals for member in one.members
+    )
+    least = settings.min_confidence_hhsearch if profiles else settings.min_confidence
+    return [one for one in domains if one.proposal.confidence >= least]
 
 
 def context_properties(

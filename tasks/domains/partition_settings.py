@@ -28,6 +28,14 @@ class PartitionSettings(Params):
         ge=0,
         le=1,
     )
+    min_confidence_hhsearch: float = Field(
+        0.5,
+        title="Least confidence, profiles",
+        description="the same for a protein of which HHsearch found something: fewer weak hits of "
+        "BLAST are all there is",
+        ge=0,
+        le=1,
+    )
     level_confidence: float = Field(
         0.5,
         title="Class confidence",

@@ -1,7 +1,7 @@
 """The reference's domains and chains, as tables and as what the partition looks up in them."""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import accumulate
 from pathlib import Path
 
@@ -68,7 +68,8 @@ class ReferenceTables:
     @cached_property
     def domain_by_id(self) -> dict[str, ReferenceDomain]:
         """Each domain by its id."""
-        columns = (self.domains[name] for name in ("domain_id", "length", "classification"))
+        names = ("domain_id", "length", "classification")
+        columns = (self.domains[name].tolist() for name in names)
         return {
             one: ReferenceDomain(one, int(length), lineage(named, len(self.levels)))
             for one, length, named in zip(*columns, strict=True)
@@ -79,7 +80,7 @@ class ReferenceTables:
         """Each chain by its id."""
         found: dict[str, list[ChainDomain]] = {}
         lengths: dict[str, int] = {}
-        columns = (self.chains[name] for name in CHAIN_COLUMNS)
+        columns = (self.chains[name].tolist() for name in CHAIN_COLUMNS)
         for chain, length, domain, positions, named in zip(*columns, strict=True):
             segments = parse_range(positions, f"range of {domain} in {chain}")
             one = ChainDomain(domain, segments, lineage(named, len(self.levels)))
@@ -123,6 +124,7 @@ def load_tables(folder: Path, levels: tuple[str, ...]) -> ReferenceTables:
     )
 
 
+@cache
 def lineage(classification: object, depth: int) -> tuple[str, ...]:
     """The names of each level of a dotted classification: `c.23.1` gives `c`, `c.23`, `c.23.1`.
 

@@ -38,7 +38,7 @@ PROGRAMS = {
 """Search -> programs whose versions decide its result."""
 EVIDENCE_FORMAT = "1"
 """To be raised when what is read from a program's output changes: all is searched again then."""
-NOT_DECIDING = ("chunk_size", "time_limit_s", "memory_gb", "engine")
+NOT_DECIDING = ("chunk_size", "time_limit_s", "memory_gb", "engine", "threads")
 """Settings that change no result; the engine is told by its version."""
 
 

@@ -92,4 +92,10 @@ class SearchSettings(Params):
     blast: BlastSettings = Field(BlastSettings(), title="BLAST")
     profiles: ProfileSettings = Field(ProfileSettings(), title="Profiles")
     hhsearch: HhsearchSettings = Field(HhsearchSettings(), title="HHsearch")
-    threads: int = Field(2, title="Threads", description="of each program", ge=1, le=256)
+    threads: int = Field(
+        2,
+        title="Threads",
+        description="of a program; the two BLAST searches of a chunk run side by side and share them",
+        ge=1,
+        le=256,
+    )

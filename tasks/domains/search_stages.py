@@ -44,9 +44,11 @@ def blast(source: Literal["chain_blast", "domain_blast"], chunk: Chunk, job: Sea
     kept = kept_of(job)
     kept.batch.record(source, "skipped", [one.id for one in peptides])
     reference = opened(job.reference)
+    halved = {"threads": max(1, job.settings.threads // 2)}  # the other source runs beside it
 
     def ask(part: Sequence[Protein], left: float) -> pd.DataFrame:
-        return searching.search_blast(part, reference, source, limited(job.settings, left))
+        given = limited(job.settings, left).model_copy(update=halved)
+        return searching.search_blast(part, reference, source, given)
 
     asking = Asking(source, search_of(source, job), ask, rows_of, at_once=max(len(searched), 1))
     return kept_search(asking, searched, kept, job.limits, refresh=job.refresh)

@@ -1,135 +1,67 @@
-"""All steps there are, by the name of their action."""
+"""All steps there are, by the name of their action.
+
+A step's module is imported when the step is asked for: a run needs few of them, and all take longer
+than reading its configuration.
+"""
+
+from collections.abc import Iterator, Mapping
+from importlib import import_module
 
 from tasks.reads.step import StepParams
-from tasks.reads.steps.adapters import TrimAdaptersByOverlap, TrimAdapterSequence
-from tasks.reads.steps.barcodes import Demultiplex, HammingCorrect
-from tasks.reads.steps.calc import (
-    CalcBaseContent,
-    CalcComplexity,
-    CalcExpectedError,
-    CalcGCContent,
-    CalcLength,
-    CalcNCount,
-    CalcQualifiedBases,
-)
-from tasks.reads.steps.delay import InternalDelay
-from tasks.reads.steps.derive import ConcatTags, ConvertRegionsToLength, ForgetAllTags, ForgetTag
-from tasks.reads.steps.duplicates import TagDuplicates, TagOtherFile
-from tasks.reads.steps.edit import CutEnd, CutStart, Postfix, Prefix, Truncate
-from tasks.reads.steps.evaluate import EvalExpression
-from tasks.reads.steps.extract import (
-    ExtractIUPAC,
-    ExtractIUPACSuffix,
-    ExtractIUPACWithIndel,
-    ExtractLongestPolyX,
-    ExtractLowQualityEnd,
-    ExtractLowQualityStart,
-    ExtractPolyTail,
-    ExtractRegionsOfLowQuality,
-)
-from tasks.reads.steps.files import QuantifyTag, StoreTagInFastQ, StoreTagsInTable
-from tasks.reads.steps.filters import FilterByNumericTag, FilterByTag, FilterEmpty, Head, Skip
-from tasks.reads.steps.kmers import CalcKmers
-from tasks.reads.steps.letters import ConvertQuality, Lowercase, Uppercase
-from tasks.reads.steps.merge import MergeReads
-from tasks.reads.steps.quality_trim import TrimQualityBwa, TrimQualityWindow
-from tasks.reads.steps.read_filters import FilterLength, FilterQuality
-from tasks.reads.steps.rearrange import ReverseComplement, Swap
-from tasks.reads.steps.regions import ExtractRegex, ExtractRegion, ExtractRegions
-from tasks.reads.steps.rename import Rename
-from tasks.reads.steps.report import Report
-from tasks.reads.steps.sample import FilterReservoirSample, FilterSample
-from tasks.reads.steps.statistics import Statistics
-from tasks.reads.steps.store import StoreTagInComment, StoreTagLocationInComment
-from tasks.reads.steps.tags import ReplaceTagWithLetter, StoreTagInSequence, TrimAtTag
-from tasks.reads.steps.tail_trim import TrimPolyG, TrimPolyX
-from tasks.reads.steps.validate import (
-    ValidateAllReadsSameLength,
-    ValidateName,
-    ValidateQuality,
-    ValidateReadPairing,
-    ValidateSeq,
-)
-from tasks.reads.steps.watch import Inspect, Progress
 
-_CLASSES: tuple[type[StepParams], ...] = (
-    TrimAdaptersByOverlap,
-    TrimAdapterSequence,
-    TrimPolyG,
-    TrimPolyX,
-    FilterQuality,
-    FilterLength,
-    Statistics,
-    HammingCorrect,
-    Demultiplex,
-    CalcLength,
-    CalcNCount,
-    CalcGCContent,
-    CalcBaseContent,
-    CalcQualifiedBases,
-    CalcExpectedError,
-    CalcComplexity,
-    InternalDelay,
-    ConcatTags,
-    ConvertRegionsToLength,
-    ForgetTag,
-    ForgetAllTags,
-    TagDuplicates,
-    TagOtherFile,
-    CutStart,
-    CutEnd,
-    Truncate,
-    Prefix,
-    Postfix,
-    EvalExpression,
-    ExtractIUPAC,
-    ExtractIUPACSuffix,
-    ExtractIUPACWithIndel,
-    ExtractLowQualityStart,
-    ExtractLowQualityEnd,
-    ExtractRegionsOfLowQuality,
-    ExtractPolyTail,
-    ExtractLongestPolyX,
-    StoreTagsInTable,
-    StoreTagInFastQ,
-    QuantifyTag,
-    Head,
-    Skip,
-    FilterByTag,
-    FilterByNumericTag,
-    FilterEmpty,
-    CalcKmers,
-    Lowercase,
-    Uppercase,
-    ConvertQuality,
-    MergeReads,
-    TrimQualityBwa,
-    TrimQualityWindow,
-    ReverseComplement,
-    Swap,
-    ExtractRegion,
-    ExtractRegions,
-    ExtractRegex,
-    Rename,
-    Report,
-    FilterSample,
-    FilterReservoirSample,
-    StoreTagInComment,
-    StoreTagLocationInComment,
-    TrimAtTag,
-    StoreTagInSequence,
-    ReplaceTagWithLetter,
-    ValidateQuality,
-    ValidateSeq,
-    ValidateReadPairing,
-    ValidateName,
-    ValidateAllReadsSameLength,
-    Inspect,
-    Progress,
-)
-STEPS: dict[str, type[StepParams]] = {
-    str(one.model_fields["action"].default): one for one in _CLASSES
+_ACTIONS = {
+    "adapters": "TrimAdaptersByOverlap TrimAdapterSequence",
+    "tail_trim": "TrimPolyG TrimPolyX",
+    "read_filters": "FilterQuality FilterLength",
+    "statistics": "Statistics",
+    "barcodes": "HammingCorrect Demultiplex",
+    "calc": "CalcLength CalcNCount CalcGCContent CalcBaseContent CalcQualifiedBases "
+    "CalcExpectedError CalcComplexity",
+    "delay": "_InternalDelay",
+    "derive": "ConcatTags ConvertRegionsToLength ForgetTag ForgetAllTags",
+    "duplicates": "TagDuplicates TagOtherFile",
+    "edit": "CutStart CutEnd Truncate Prefix Postfix",
+    "evaluate": "EvalExpression",
+    "extract": "ExtractIUPAC ExtractIUPACSuffix ExtractIUPACWithIndel ExtractLowQualityStart "
+    "ExtractLowQualityEnd ExtractRegionsOfLowQuality ExtractPolyTail ExtractLongestPolyX",
+    "files": "StoreTagsInTable StoreTagInFastQ QuantifyTag",
+    "filters": "Head Skip FilterByTag FilterByNumericTag FilterEmpty",
+    "kmers": "CalcKmers",
+    "letters": "Lowercase Uppercase ConvertQuality",
+    "merge": "MergeReads",
+    "quality_trim": "TrimQualityBwa TrimQualityWindow",
+    "rearrange": "ReverseComplement Swap",
+    "regions": "ExtractRegion ExtractRegions ExtractRegex",
+    "rename": "Rename",
+    "report": "Report",
+    "sample": "FilterSample FilterReservoirSample",
+    "store": "StoreTagInComment StoreTagLocationInComment",
+    "tags": "TrimAtTag StoreTagInSequence ReplaceTagWithLetter",
+    "validate": "ValidateQuality ValidateSeq ValidateReadPairing ValidateName "
+    "ValidateAllReadsSameLength",
+    "watch": "Inspect Progress",
 }
+"""Module of `tasks.reads.steps` -> actions, which are also the names of its classes."""
+
+
+class _Steps(Mapping[str, type[StepParams]]):
+    """Each class by its action."""
+
+    _modules = {action: module for module, named in _ACTIONS.items() for action in named.split()}
+
+    def __getitem__(self, action: str) -> type[StepParams]:
+        module = import_module(f"tasks.reads.steps.{self._modules[action]}")
+        found: type[StepParams] = getattr(module, action.lstrip("_"))
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._modules)
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
+
+STEPS = _Steps()
 
 NOT_SUPPORTED = {
     "_InternalReadCount": "a step Report with count = true",
