@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from tasks.domains.calls import Annotation, DomainCall, DomainEvidence
 from tasks.domains.ranges import Segments, range_text
 from tasks.domains.rows import flags
-from tasks.report.tracks import MAX_ROWS, Line, Part, Row
+from tasks.report.tracks import MAX_ROWS, Line, Part, Row, packed
 
 SOURCES = ("chain_blast", "domain_blast", "hhsearch")
 MAX_LINES = 5
@@ -19,7 +19,8 @@ class Gathered:
     """What the page needs of the proteins, taken in one after the other."""
 
     homology_level: int
-    rows: list[Row] = field(default_factory=list)
+    rows: list[bytes] = field(default_factory=list)
+    """As the page takes them."""
     outcomes: Counter[str] = field(default_factory=Counter)
     classes: Counter[str] = field(default_factory=Counter)
     """Class at the level of homology -> domains."""
@@ -46,7 +47,7 @@ class Gathered:
             self.classes[group_of(domain, self.homology_level)] += 1
             self.sources[domain.source] += 1
         if len(self.rows) < MAX_ROWS:
-            self.rows.append(track_of(annotation, self.homology_level))
+            self.rows.append(packed(track_of(annotation, self.homology_level)))
 
     def add_failed(self, protein: str, length: int, stage: str, error: str) -> None:
         """Take in a protein without a result."""
@@ -55,9 +56,8 @@ class Gathered:
         if len(self.failures) < MAX_FAILED:
             self.failures.append({"protein": protein, "stage": stage, "error": error})
         if len(self.rows) < MAX_ROWS:
-            self.rows.append(
-                Row(id=protein, length=length, kind="failed", covered=0.0, note=note, parts=[])
-            )
+            row = Row(id=protein, length=length, kind="failed", covered=0.0, note=note, parts=[])
+            self.rows.append(packed(row))
 
 
 def group_of(domain: DomainCall, level: int) -> str:

@@ -7,7 +7,8 @@ Chains of the benchmark (`bench600.txt`) take no part, so that it stays a true h
 of a chain's own PDB entry.  All other fully annotated chains with several domains are used, and as
 many with one.  With `--hhsuite` (a folder, made if it is empty) so many of them are searched with
 HHsearch, too, and all is fitted; without it the card of chosen domains and the knots are, and the
-other cards, in which profile hits have a part, are taken over from the present table.
+other cards, in which profile hits have a part, are taken over from the present table.  That card
+and the knots are those of BLAST alone in both cases: chains with profile hits are too few for them.
 
 What a card is fitted to has been proposed by cards of the other half of the chains, so that no
 card sees how well another one remembers.
@@ -80,13 +81,17 @@ def main() -> None:
     data = read_data(args.data)
     chains = training_chains(data, args.seed)
     cases = _cases(data, chains, args)
-    calibration = fit(data, cases, _halves(chains, cases))
+    blast = {name: one for name, one in cases.items() if not name.endswith(" hhsearch")}
+    calibration = fit(data, blast, _halves(chains, blast))
     command = "python tests/benchmarks/domains_calibration.py --data DATA"
-    cards, made = calibration.cards, f"{command} --hhsuite DIR --hhsearch {args.hhsearch}"
-    if not args.hhsuite:
+    made = f"{command} --hhsuite DIR --hhsearch {args.hhsearch}"
+    if args.hhsuite:
+        others = fit(data, cases, _halves(chains, cases)).cards
+    else:
         old = read_calibration()
-        cards = {**old.cards, "context": cards["context"]}
+        others = old.cards
         made = f"{str(old.provenance['command']).split('; ')[0]}; context and knots: {command}"
+    cards = {**others, "context": calibration.cards["context"]}
     provenance = {
         "command": made,
         "data": "SCOP 1.75 domains (ASTRAL 40 %) and PDB chains with their ranges",

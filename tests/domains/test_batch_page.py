@@ -8,7 +8,7 @@ import pandas as pd
 from tasks.domains.batch_page import BatchPage, batch_page
 from tasks.domains.calibration_bins import expected_frame
 from tasks.domains.gathered import Gathered
-from tasks.report.tracks import tracks
+from tasks.report.tracks import packed, tracks
 from tests.domains.calls import annotation, domain
 
 
@@ -61,7 +61,7 @@ def test_more_rows_than_a_page_takes_are_counted(monkeypatch):
     monkeypatch.setattr("tasks.report.tracks.MAX_ROWS", 2)
     row = {"id": "a", "length": 3, "kind": "k", "covered": 0.0, "note": "", "parts": []}
 
-    html = tracks([row] * 5, {"k": "kind"}, [], total=5, where="all.tsv")
+    html = tracks([packed(row)] * 5, {"k": "kind"}, [], total=5, where="all.tsv")
 
     assert "The first 2 of 5; all stand in all.tsv." in html
     assert len(data(html)["rows"]) == 2

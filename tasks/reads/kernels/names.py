@@ -5,7 +5,7 @@ import numpy as np
 
 from tasks.reads.block import Bytes, Integers
 from tasks.reads.kernels.jit import inlined, kernel
-from tasks.reads.kernels.words import find_byte, load64, low_bits
+from tasks.reads.kernels.words import find_byte, load64
 
 ALIKE, FIRST_WITHOUT_END, SECOND_WITHOUT_END, UNLIKE = range(4)
 """Verdicts."""
@@ -29,34 +29,21 @@ def _is_digit(buffer: Bytes, start: int, length: int, at: int) -> bool:
 
 
 @inlined
-def _same(one: Bytes, begin: int, two: Bytes, other: int, length: int) -> bool:
-    """Eight letters at a time, as long as there are eight bytes."""
-    at = 0
-    while at + 8 <= length:
-        if load64(one, begin + at) != load64(two, other + at):
-            return False
-        at += 8
-    if begin + at + 8 <= len(one) and other + at + 8 <= len(two):
-        rest = load64(one, begin + at) ^ load64(two, other + at)
-        return bool((rest & low_bits(8 * (length - at))) == np.uint64(0))
-    while at < length:
-        if one[begin + at] != two[other + at]:
-            return False
-        at += 1
-    return True
-
-
-@inlined
 def _mates(
     one: Bytes, begin: int, two: Bytes, other: int, length: int, tolerance: int
 ) -> bool:  # fmt: skip
     """Whether few letters differ, and none that is a digit of a longer number."""
     count = 0
     place = -1
-    for at in range(length):
+    at = 0
+    while at < length:
+        if at + 8 <= length and load64(one, begin + at) == load64(two, other + at):
+            at += 8
+            continue
         if one[begin + at] != two[other + at]:
             count += 1
             place = at
+        at += 1
     if count > tolerance:
         return False
     both = _is_digit(one, begin, length, place) and _is_digit(two, other, length, place)
@@ -87,8 +74,6 @@ def first_unlike(
         length = one_length[n] if a < 0 else a
         if length != (two_length[n] if b < 0 else b):
             return n, UNLIKE
-        if _same(one, one_start[n], two, two_start[n], length):
-            continue
         if not _mates(one, one_start[n], two, two_start[n], length, tolerance):
             return n, UNLIKE
     return -1, ALIKE
