@@ -2,17 +2,23 @@
 
 The output is tabular with comments (`-outfmt 7`): a tenth of the XML, and its last line tells how
 many queries there were, so that a file that was cut is noticed. Only columns that are needed are
-asked for. An alignment comes as BTOP (BLAST trace-back operations), which Biopython reads as one
-text: "12AC3-D" are 12 equal columns, A under C, 3 equal ones, a gap in the query against D.
+asked for. An alignment comes as BTOP (BLAST trace-back operations): "12AC3-D" are 12 equal columns,
+A under C, 3 equal ones, a gap in the query against D.
+
+The table is read by pyarrow: Biopython, which the tests compare it with, takes 0.13 ms for a row,
+a twentieth of what blastp takes to find it.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import pandas as pd
-from Bio import SearchIO
+import pyarrow as pa
+from pyarrow import csv
 
 from blocks.errors import ToolError
 from tasks.domains.alignment import Block, Blocks, Hsp, join_collinear
@@ -22,14 +28,20 @@ from tasks.domains.queries import Queries
 from tasks.domains.search_settings import BlastSettings
 
 TOOL: Program = "blastp"
-FIELDS = "qseqid sseqid qstart qend sstart send nident evalue bitscore btop"
+TEXT, WHOLE, REAL = pa.string(), pa.int64(), pa.float64()
+FIELDS = {
+    "qseqid": TEXT, "sseqid": TEXT, "qstart": WHOLE, "qend": WHOLE, "sstart": WHOLE, "send": WHOLE,
+    "nident": WHOLE, "evalue": REAL, "bitscore": REAL, "btop": TEXT,
+}  # fmt: skip
+"""Columns that are asked for."""
 OPERATIONS = re.compile(r"((?:\d+|[A-Za-z*]{2})+)|((?:-[A-Za-z*])+)|((?:[A-Za-z*]-)+)")
 """Columns without a gap, residues of the target alone, residues of the query alone."""
 NUMBER = re.compile(r"\d+")
 DATABASE_SUFFIXES = (".pin", ".phr", ".psq")
 """Files without which there is no protein database."""
 END = b"# BLAST processed "
-HITS = " hits found\n"
+HITS = b" hits found\n"
+QUERY = b"# Query: "
 TAIL_BYTES = 200
 
 
@@ -59,7 +71,7 @@ def blastp_argv(
         *("-evalue", f"{settings.evalue:g}"),
         *("-max_target_seqs", str(settings.max_targets)),
         *("-num_threads", str(threads)),
-        *("-outfmt", f"7 {FIELDS}"),
+        *("-outfmt", f"7 {' '.join(FIELDS)}"),
     ]
 
 
@@ -70,27 +82,24 @@ def read_blast(file: IO[bytes], queries: Queries, source: Source) -> pd.DataFram
         ToolError: The file was cut, is not of these queries, or is no such table.
     """
     _require_whole(file, len(queries.proteins))
-    lines = _Lines(file)
-    rows: list[dict[str, object]] = []
-    seen = 0
-    try:
-        results = SearchIO.parse(lines, "blast-tab", comments=True)  # type: ignore[no-untyped-call]
-        for result in results:
+    lines: list[bytes] = []
+    told = seen = 0
+    for line in file:
+        if not line.startswith(b"#"):
+            lines.append(line)
+        elif line.endswith(HITS):
+            told += int(line.split()[1])
+        elif line.startswith(QUERY):
             seen += 1
-            protein = queries.protein(result.id, TOOL)
-            for hit in result:
-                rows += _rows(protein.id, hit, source)
-    except (ValueError, KeyError, IndexError, AssertionError, UnicodeDecodeError) as error:
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-        told = f"its output cannot be read, behind query {seen} of {len(queries.proteins)}"
-        raise ToolError(TOOL, 0, f"{told} ({reason})") from error
-    if lines.rows != lines.told:
-        raise ToolError(
-            TOOL, 0, f"its output tells {lines.told} alignments, {lines.rows} are there"
-        )
+    if len(lines) != told:
+        raise ToolError(TOOL, 0, f"its output tells {told} alignments, {len(lines)} are there")
     if seen != len(queries.proteins):
-        told = f"its output has {seen} of {len(queries.proteins)} queries"
-        raise ToolError(TOOL, 0, told)
+        raise ToolError(TOOL, 0, f"its output has {seen} of {len(queries.proteins)} queries")
+    try:
+        rows = [row for pair in _pairs(lines) for row in _rows(*pair, queries, source)]
+    except ValueError as error:
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        raise ToolError(TOOL, 0, f"its output cannot be read ({reason})") from error
     return evidence_frame(rows)
 
 
@@ -105,39 +114,34 @@ def _require_whole(file: IO[bytes], number: int) -> None:
         raise ToolError(TOOL, 0, f"its output is cut: it ends with {told!r}")
 
 
-class _Lines:
-    """What Biopython reads of a text file, line by line; alignments are counted on the way."""
+def _pairs(lines: Sequence[bytes]) -> Iterator[tuple[str, str, list[Hsp]]]:
+    """Query, target and their HSPs, in the order of the table.
 
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-        self.rows = 0
-        self.told = 0
+    Raises:
+        ValueError: There is something else in a line.
+    """
+    if not lines:  # of which pyarrow makes no table
+        return
+    columns = csv.read_csv(
+        pa.BufferReader(b"".join(lines)),
+        csv.ReadOptions(column_names=list(FIELDS), use_threads=False),
+        csv.ParseOptions(delimiter="\t", quote_char=False),
+        csv.ConvertOptions(column_types=FIELDS, null_values=[], strings_can_be_null=False),
+    )
+    values = zip(*(column.to_pylist() for column in columns.columns), strict=True)
+    for (query, target), of_pair in groupby(values, key=itemgetter(0, 1)):
+        yield query, target, [
+            Hsp(btop_blocks(btop, (q - 1, q_end), (t - 1, t_end)), identities, evalue, bitscore)
+            for _, _, q, q_end, t, t_end, identities, evalue, bitscore, btop in of_pair
+        ]
 
-    def readline(self) -> str:
-        """The next line, "" at the end."""
-        line = self._file.readline().decode("utf-8")
-        if not line.startswith("#"):
-            self.rows += bool(line)
-        elif line.endswith(HITS):
-            self.told += int(line.split()[1])
-        return line
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.readline, "")
-
-
-def _rows(protein: str, hit: Any, source: Source) -> Iterator[dict[str, object]]:  # noqa: ANN401 -- untyped in Biopython
-    hsps = [
-        Hsp(
-            blocks=btop_blocks(hsp.btop, hsp.query_range, hsp.hit_range),
-            identities=int(hsp.ident_num),
-            evalue=float(hsp.evalue),
-            bitscore=float(hsp.bitscore),
-        )
-        for hsp in hit.hsps
-    ]
+def _rows(
+    query: str, target: str, hsps: Sequence[Hsp], queries: Queries, source: Source
+) -> Iterator[dict[str, object]]:
+    protein = queries.protein(query, TOOL).id
     for one in join_collinear(hsps):
-        yield evidence_row(protein, source, TOOL, hit.id, one)
+        yield evidence_row(protein, source, TOOL, target, one)
 
 
 def btop_blocks(btop: str, query: tuple[int, int], target: tuple[int, int]) -> Blocks:

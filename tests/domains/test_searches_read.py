@@ -194,7 +194,7 @@ def test_command_lines_are_lists_with_every_limit(tmp_path):
     assert pairs["-evalue"] == "1"
     assert pairs["-num_threads"] == "3"
     assert pairs["-max_target_seqs"] == "5000"
-    assert pairs["-outfmt"] == f"7 {FIELDS}"
+    assert pairs["-outfmt"] == f"7 {' '.join(FIELDS)}"
     assert "-parse_seqids" not in makeblastdb_argv(tmp_path / "f", tmp_path / "d", "t")
     hh = hhsearch_argv(tmp_path / "q", tmp_path / "d", tmp_path / "o", HhsearchSettings(), 2)
     assert hh[hh.index("-p") + 1] == "20"
