@@ -159,6 +159,17 @@ def test_a_piece_of_a_domain_is_a_fragment():
     assert found.domains[0].is_fragment
 
 
+def test_a_protein_with_profile_hits_has_a_limit_of_its_own():
+    settings = PartitionSettings(min_confidence=1, min_confidence_hhsearch=0)
+    blast = row("a0", 0, 0, 100, 1e-30)
+    profile = row(
+        "b0", 0, 0, 20, 1.0, source="hhsearch", program="hhsearch", probability=0.3
+    )  # fmt: skip
+
+    assert not annotation(100, blast, settings=settings).domains
+    assert annotation(100, blast, profile, settings=settings).domains
+
+
 def test_the_residues_that_no_alignment_covers_are_told():
     (domain,) = annotation(100, row("a0", 10, 10, 85, 1e-30)).domains
     assert (domain.segments, domain.extended_start, domain.extended_end) == (((0, 100),), 10, 5)
