@@ -130,10 +130,11 @@ def _pairs(lines: Sequence[bytes]) -> Iterator[tuple[str, str, list[Hsp]]]:
     )
     values = zip(*(column.to_pylist() for column in columns.columns), strict=True)
     for (query, target), of_pair in groupby(values, key=itemgetter(0, 1)):
-        yield query, target, [
+        hsps = [
             Hsp(btop_blocks(btop, (q - 1, q_end), (t - 1, t_end)), identities, evalue, bitscore)
             for _, _, q, q_end, t, t_end, identities, evalue, bitscore, btop in of_pair
         ]
+        yield query, target, hsps
 
 
 def _rows(

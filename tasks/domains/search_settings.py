@@ -95,7 +95,7 @@ class SearchSettings(Params):
     threads: int = Field(
         2,
         title="Threads",
-        description="of a program; the two BLAST searches of a chunk run side by side and share them",
+        description="of a program; two BLAST searches that run side by side share them",
         ge=1,
         le=256,
     )

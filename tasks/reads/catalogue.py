@@ -42,23 +42,22 @@ _ACTIONS = {
     "watch": "Inspect Progress",
 }
 """Module of `tasks.reads.steps` -> actions, which are also the names of its classes."""
+_MODULES = {action: module for module, named in _ACTIONS.items() for action in named.split()}
 
 
 class _Steps(Mapping[str, type[StepParams]]):
     """Each class by its action."""
 
-    _modules = {action: module for module, named in _ACTIONS.items() for action in named.split()}
-
     def __getitem__(self, action: str) -> type[StepParams]:
-        module = import_module(f"tasks.reads.steps.{self._modules[action]}")
+        module = import_module(f"tasks.reads.steps.{_MODULES[action]}")
         found: type[StepParams] = getattr(module, action.lstrip("_"))
         return found
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._modules)
+        return iter(_MODULES)
 
     def __len__(self) -> int:
-        return len(self._modules)
+        return len(_MODULES)
 
 
 STEPS = _Steps()

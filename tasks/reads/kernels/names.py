@@ -1,7 +1,6 @@
 """Whether the names of mates belong together."""
 
 # ruff: noqa: PLR0917 -- kernels take plain arrays, and these many
-import numpy as np
 
 from tasks.reads.block import Bytes, Integers
 from tasks.reads.kernels.jit import inlined, kernel
