@@ -1,6 +1,5 @@
 """Whether a run was given up, for what waits in its threads."""
 
-import asyncio
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -36,6 +35,8 @@ def stop_if_cancelled(told: str) -> None:
         asyncio.CancelledError: It was; `told` says what ended for it.
     """
     if run_is_cancelled():
+        import asyncio  # not at the top: `seqloom reads` begins sooner without it
+
         raise asyncio.CancelledError(told)
 
 

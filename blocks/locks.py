@@ -8,7 +8,6 @@ Prefect asks for objects with the methods of `prefect.locking.protocol.LockManag
 derived from it, so that this module does not import Prefect.
 """
 
-import asyncio
 import errno
 import fcntl
 import hashlib
@@ -107,7 +106,7 @@ class FlockLockManager:
         while not self._try(key, holder, hold_timeout):
             if time.monotonic() >= give_up:
                 return False
-            await asyncio.sleep(POLL_S)
+            await _moment()
         return True
 
     def release_lock(self, key: str, holder: str) -> None:
@@ -159,7 +158,7 @@ class FlockLockManager:
         while self.is_locked(key):
             if time.monotonic() >= give_up:
                 return False
-            await asyncio.sleep(POLL_S)
+            await _moment()
         return True
 
     def _path(self, key: str) -> Path:
@@ -268,6 +267,12 @@ def _locked_handle(path: Path, *, needed: bool = True) -> int | None:
 
 def _deadline(timeout_s: float | None) -> float:
     return float("inf") if timeout_s is None else time.monotonic() + timeout_s
+
+
+async def _moment() -> None:
+    import asyncio  # not at the top: `seqloom reads` begins sooner without it
+
+    await asyncio.sleep(POLL_S)
 
 
 def _pause_allowed(key: str) -> None:

@@ -72,6 +72,7 @@ def _compiler() -> str:
     return f"{version('numba')} {version('llvmlite')} {name} {features}"
 
 
+@cache
 def object_of(file: Path) -> Path:
     """Where the object of a file of kernels lies, or will lie."""
     texts = [_compiler().encode(), file.read_bytes()]
