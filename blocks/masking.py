@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, SecretBytes, SecretStr
 
-from blocks.errors import SeqloomError
+from blocks.errors import InputError, SeqloomError
 
 MASK = "***"
 ERROR_LENGTH = 2_000
@@ -145,12 +145,17 @@ def _masked_value(value: object) -> object:
 
 
 class MaskingFilter(logging.Filter):
-    """Masks messages and tracebacks before any handler sees them."""
+    """Masks messages and tracebacks before any handler sees them.
+
+    Wrong input is told in its message: a traceback would hide it.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Keep the record, masked."""
         record.msg, record.args = mask(record.getMessage()), ()
-        if record.exc_info and record.exc_info[0] is not None:
+        if record.exc_info and isinstance(record.exc_info[1], InputError):
+            record.exc_info = record.exc_text = None
+        elif record.exc_info and record.exc_info[0] is not None:
             told = "".join(traceback.format_exception(*record.exc_info)).rstrip("\n")
             record.exc_text = "\n".join(str(mask(line)) for line in told.split("\n"))
         return True

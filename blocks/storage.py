@@ -27,8 +27,10 @@ from blocks.errors import InputError, SeqloomError
 from blocks.settings import settings
 
 BLOCK_BYTES = 1 << 20
-REFUSED = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
-"""What a place answers that is full, read-only or not ours."""
+REFUSED = {
+    errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EEXIST, errno.ENOTDIR,
+}  # fmt: skip
+"""What a place answers that is full, read-only, not ours, or no folder."""
 PARQUET: dict[str, Any] = {"compression": "zstd", "compression_level": 1}
 BATCH_ROWS = 32_768
 """Rows of a row group, and of a batch when a table is streamed."""

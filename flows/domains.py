@@ -26,6 +26,7 @@ from tasks.domains.planning import (
     prepare,
     read_input,
     require_stored,
+    require_unchanged,
 )
 from tasks.domains.running import Chunks
 from tasks.policies import given_params, pipeline, run_logger
@@ -56,6 +57,7 @@ def annotate(params: DomainsParams) -> DomainsResult:
         run_logger().info("Nothing was searched:\n%s", frame.to_string(index=False))
         return DomainsResult(batch=params.batch_name, plan=tuple(frame.to_dict("records")))
     require_stored(frame, job)
+    require_unchanged(run)
     require_writable(settings().results)
     batch = open_batch(engine(), params.batch_name, "domains", stages_of(params.mode), _execution())
     cut = stages.cut.with_options(task_run_name="cut into chunks")(

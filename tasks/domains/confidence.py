@@ -34,7 +34,7 @@ def confident(
     profiles = any(
         member.candidate.hit.source == "hhsearch" for one in proposals for member in one.members
     )
-    least = settings.min_confidence_hhsearch if profiles else settings.min_confidence
+    least = settings.least_confidence(profiles=profiles)
     return [one for one in domains if one.proposal.confidence >= least]
 
 

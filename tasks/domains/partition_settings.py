@@ -4,6 +4,11 @@ from pydantic import Field
 
 from tasks.parameters import Params
 
+LEAST = 0.63
+"""Least confidence of a domain that is reported; chosen on chains that the benchmark has not."""
+LEAST_WITH_PROFILES = 0.5
+"""The same where there are profile hits: less of what is reported is then by chance."""
+
 
 class PartitionSettings(Params):
     """How evidence becomes domains."""
@@ -21,18 +26,11 @@ class PartitionSettings(Params):
         ge=1,
         le=200,
     )
-    min_confidence: float = Field(
-        0.63,
+    min_confidence: float | None = Field(
+        None,
         title="Least confidence",
-        description="probability (0-1) that a reported domain is right",
-        ge=0,
-        le=1,
-    )
-    min_confidence_hhsearch: float = Field(
-        0.5,
-        title="Least confidence, profiles",
-        description="the same for a protein of which HHsearch found something: fewer weak hits of "
-        "BLAST are all there is",
+        description="probability (0-1) that a reported domain is right; empty: "
+        f"{LEAST:g}, and {LEAST_WITH_PROFILES:g} in a protein of which HHsearch found something",
         ge=0,
         le=1,
     )
@@ -75,3 +73,9 @@ class PartitionSettings(Params):
     max_evidence: int = Field(
         20, title="Evidence", description="alignments kept with each domain", ge=1, le=1_000
     )
+
+    def least_confidence(self, *, profiles: bool) -> float:
+        """Of a domain that is reported, in a protein with or without profile hits."""
+        if self.min_confidence is not None:
+            return self.min_confidence
+        return LEAST_WITH_PROFILES if profiles else LEAST

@@ -20,7 +20,7 @@ from blocks.storage import FileRef, filesystem_of, in_data, iter_table, open_uri
 from tasks.domains.initialise import Source, read_sheet
 from tasks.domains.model import DomainsParams, ProteinInput
 from tasks.domains.outcome import SEARCHES, Limits, Read, ReferenceRef, SearchJob
-from tasks.domains.reference import Reference, open_reference
+from tasks.domains.reference import Reference, changed_files, open_reference
 from tasks.domains.reference_jobs import references_folder
 from tasks.domains.search_jobs import deciding, evidence_store, search_of
 from tasks.domains.searching import search_versions
@@ -219,6 +219,22 @@ def require_stored(frame: pd.DataFrame, job: SearchJob) -> None:
         expected = "evidence of these proteins, reference and settings"
         raise InputError(
             f"mode ANALYSIS_ONLY: missing {told}; expected {expected}: run FULL or BLAST_ONLY first"
+        )
+
+
+def require_unchanged(run: Prepared) -> None:
+    """Raise where a file that the run will read is not as it was built, though of the same size.
+
+    What is found in it would be stored for all who have the reference.
+
+    Raises:
+        InputError: With the files.
+    """
+    unread = {"FULL": (), "BLAST_ONLY": ("hhsuite/",), "ANALYSIS_ONLY": ("hhsuite/", "blast/")}
+    if changed := changed_files(run.reference, unread[run.params.mode]):
+        told = f"{', '.join(changed)}: not what was built (another digest than its manifest has)"
+        raise InputError(
+            f"{run.reference.folder}: {told}; expected a reference that is whole: build it again"
         )
 
 

@@ -117,12 +117,16 @@ def _manifest(path: Path) -> ReferenceManifest:
         raise InputError(f"{path}: cannot be read ({reason}); {BUILD}") from None
 
 
-def changed_files(reference: Reference) -> list[str]:
-    """Files whose content is not what the manifest tells; all are read."""
+def changed_files(reference: Reference, unread: tuple[str, ...] = ()) -> list[str]:
+    """Files whose content is not what the manifest tells; all are read.
+
+    Args:
+        unread: How the names begin that are left out.
+    """
     return [
         name
         for name, file in reference.manifest.files.items()
-        if file_digest(reference.folder / name) != file.digest
+        if not name.startswith(unread) and file_digest(reference.folder / name) != file.digest
     ]
 
 

@@ -44,10 +44,11 @@ def blast(source: Literal["chain_blast", "domain_blast"], chunk: Chunk, job: Sea
     kept = kept_of(job)
     kept.batch.record(source, "skipped", [one.id for one in peptides])
     reference = opened(job.reference)
-    halved = {"threads": max(1, job.settings.threads // 2)}  # the other source runs beside it
+    beside = sum(map(reference.has_sequences, ("chain_blast", "domain_blast")))
+    shared = {"threads": max(1, job.settings.threads // max(beside, 1))}
 
     def ask(part: Sequence[Protein], left: float) -> pd.DataFrame:
-        given = limited(job.settings, left).model_copy(update=halved)
+        given = limited(job.settings, left).model_copy(update=shared)
         return searching.search_blast(part, reference, source, given)
 
     asking = Asking(source, search_of(source, job), ask, rows_of, at_once=max(len(searched), 1))

@@ -9,7 +9,7 @@ by *which* are left.  For proposals without gaps there are only as many such rem
 proposals, and this is the textbook's O(n log n) method; discontinuous ones add a few.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from tasks.domains.proposal import Proposal
 from tasks.domains.ranges import overlap, size
@@ -20,8 +20,8 @@ LEAST_PROBABILITY = 0.1
 """Proposals less likely right than this are worth nothing."""
 KNOWN_WEIGHT = 10.0
 """Of a domain that is the reference's own: no number of others in its place outvotes it."""
-MAX_PROPOSALS = 64
-"""More than these are not weighed against each other: only the heaviest are."""
+MAX_PROPOSALS = 512
+"""Of more that hang together by conflicts only the heaviest are weighed against each other."""
 MAX_REMAINDERS = 20_000
 """Remainders that are remembered before the rest is decided by weight alone."""
 
@@ -37,10 +37,15 @@ def best_set(proposals: Sequence[Proposal], least: float = LEAST_PROBABILITY) ->
         for one in proposals
         if one.probability > least
     ]
-    weighed.sort(key=lambda pair: -pair[0])
-    kept = sorted(weighed[:MAX_PROPOSALS], key=lambda pair: _place(pair[1]))
-    chosen = _heaviest([weight for weight, _ in kept], conflicts([one for _, one in kept]))
-    return [kept[index][1] for index in chosen]
+    weighed.sort(key=lambda pair: _place(pair[1]))
+    weights = [weight for weight, _ in weighed]
+    conflicting = conflicts([one for _, one in weighed])
+    heavy = sorted(range(len(weights)), key=lambda one: (-weights[one], one))
+    taken = 0
+    for group in _groups(conflicting):
+        few = [index for index in heavy if group >> index & 1][:MAX_PROPOSALS]
+        taken |= _heaviest(few, weights, conflicting)
+    return [one for index, (_, one) in enumerate(weighed) if taken >> index & 1]
 
 
 def _place(proposal: Proposal) -> tuple[object, ...]:
@@ -63,10 +68,25 @@ def conflicts(proposals: Sequence[Proposal]) -> list[int]:
     return found
 
 
-def _heaviest(weights: Sequence[float], conflicting: Sequence[int]) -> list[int]:
-    """Indices of the heaviest set without conflicts."""
+def _groups(conflicting: Sequence[int]) -> Iterator[int]:
+    """Sets of proposals, as bits, of which none conflicts with one of another set."""
+    left = (1 << len(conflicting)) - 1
+    while left:
+        group = reached = left & -left
+        while reached:
+            index = reached.bit_length() - 1
+            further = conflicting[index] & ~group
+            group |= further
+            reached = reached ^ (1 << index) | further
+        yield group
+        left &= ~group
+
+
+def _heaviest(heavy: Sequence[int], weights: Sequence[float], conflicting: Sequence[int]) -> int:
+    """The heaviest set without conflicts, as bits; `heavy` are all indices, the heaviest first."""
+    everything = sum(1 << index for index in heavy)
     known: dict[int, tuple[float, int]] = {0: (0.0, 0)}
-    waiting = [(1 << len(weights)) - 1]
+    waiting = [everything]
     while waiting:
         left = waiting[-1]
         if left in known:
@@ -79,21 +99,20 @@ def _heaviest(weights: Sequence[float], conflicting: Sequence[int]) -> list[int]
         if missing and len(known) < MAX_REMAINDERS:
             waiting.extend(missing)
             continue
-        skipped = known.get(without) or _by_weight(without, weights, conflicting)
-        weight, taken = known.get(beside) or _by_weight(beside, weights, conflicting)
+        skipped = known.get(without) or _by_weight(without, heavy, weights, conflicting)
+        weight, taken = known.get(beside) or _by_weight(beside, heavy, weights, conflicting)
         with_first = (weight + weights[index], taken | first)
         known[left] = with_first if with_first[0] >= skipped[0] else skipped
         waiting.pop()
-    chosen = known[(1 << len(weights)) - 1][1]
-    return [index for index in range(len(weights)) if chosen >> index & 1]
+    return known[everything][1]
 
 
 def _by_weight(
-    left: int, weights: Sequence[float], conflicting: Sequence[int]
+    left: int, heavy: Sequence[int], weights: Sequence[float], conflicting: Sequence[int]
 ) -> tuple[float, int]:
     """A good set of those left: the heaviest first."""
     total, taken = 0.0, 0
-    for index in sorted(range(len(weights)), key=lambda one: (-weights[one], one)):
+    for index in heavy:
         if left >> index & 1 and not taken & conflicting[index]:
             total += weights[index]
             taken |= 1 << index

@@ -47,6 +47,13 @@ def test_what_is_hardly_likely_is_never_chosen():
     assert chosen(proposal(0.05, (0, 100))) == []
 
 
+def test_each_of_many_repeats_is_chosen():
+    repeats = [(at, at + 100) for at in range(0, 30_000, 100)]
+    beside = [(at + 50, at + 150) for at in range(0, 29_900, 100)]
+    proposals = [proposal(0.9, one) for one in repeats] + [proposal(0.5, one) for one in beside]
+    assert chosen(*proposals) == [(one,) for one in repeats]
+
+
 SEGMENTS = st.lists(
     st.tuples(st.integers(0, 50), st.integers(5, 20)).map(lambda one: (one[0], sum(one))),
     min_size=1,
