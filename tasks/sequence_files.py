@@ -103,7 +103,7 @@ def _fasta_frames(
     records: list[tuple[str, str, str, str]] = []
     lines = (line for part in ((first,), text) for line in part)
     for number, (header, sequence) in enumerate(_fasta_records(lines), start=1):
-        identifier, _, description = header.strip().partition(" ")
+        identifier, description = [*header.split(None, 1), "", ""][:2]
         place = f"record {number} ({identifier})" if identifier else f"record {number}"
         if not identifier:
             findings.add(f"{name}, {place}", "no name after `>`", "`>name` before each sequence")

@@ -44,8 +44,8 @@ def blast(source: Literal["chain_blast", "domain_blast"], chunk: Chunk, job: Sea
     kept = kept_of(job)
     kept.batch.record(source, "skipped", [one.id for one in peptides])
     reference = opened(job.reference)
-    beside = sum(map(reference.has_sequences, ("chain_blast", "domain_blast")))
-    shared = {"threads": max(1, job.settings.threads // max(beside, 1))}
+    beside = 1 + reference.has_sequences("chain_blast")  # searches of a chunk go side by side
+    shared = {"threads": max(1, job.settings.threads // beside)}
 
     def ask(part: Sequence[Protein], left: float) -> pd.DataFrame:
         given = limited(job.settings, left).model_copy(update=shared)
