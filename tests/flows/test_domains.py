@@ -264,6 +264,16 @@ def test_a_missing_part_of_the_reference_is_told_before_any_work(params, tmp_pat
         plan(params(reference="nowhere"))
 
 
+def test_a_part_of_the_reference_that_was_damaged_is_not_searched(params, tmp_path):
+    damaged = quickly_built(tmp_path / "damaged") / "blast" / "domains.psq"
+    content = damaged.read_bytes()
+    damaged.unlink()  # the file that was built has other names
+    damaged.write_bytes(content[:100] + b"\x01" * 50 + content[150:])
+
+    with pytest.raises(InputError, match=r"domains\.psq: not what was built"):
+        annotate(params(reference=str(damaged.parents[1])))
+
+
 def test_a_folder_is_gone_on_with_new_proteins_only(params, tmp_path, monkeypatch):
     inbox = tmp_path / "inbox"
     fasta(inbox / "a.fasta", FEW[:2])
