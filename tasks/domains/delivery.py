@@ -115,7 +115,7 @@ def deliver(
         "algorithm": f"seqloom {versions['seqloom']}",
     }
     with run_folder(settings().results, "domains", current.id) as (folder, uri):
-        parameters = run.params.partition.model_dump(mode="json")
+        parameters = run.params.partition.told()
         levels = run.reference.manifest.levels
         with BatchFiles(folder, levels, metadata, parameters, gathered) as files:
             for done in chunks:

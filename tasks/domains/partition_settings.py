@@ -79,3 +79,10 @@ class PartitionSettings(Params):
         if self.min_confidence is not None:
             return self.min_confidence
         return LEAST_WITH_PROFILES if profiles else LEAST
+
+    def told(self) -> dict[str, object]:
+        """The values as results tell them, with what an empty one stands for."""
+        given = self.model_dump(mode="json")
+        if self.min_confidence is None:
+            given["min_confidence"] = f"{LEAST:g}, with profile hits {LEAST_WITH_PROFILES:g}"
+        return given

@@ -26,7 +26,7 @@ def shown_of(
         "reference": f"{manifest.name}, {manifest.domains:,} domains, {manifest.chains:,} chains",
         "fingerprint of the reference": manifest.fingerprint,
         **{f"version of {name}": text for name, text in versions_of(run).items()},
-        **{f"partition: {name}": str(value) for name, value in params.partition},
+        **{f"partition: {name}": str(value) for name, value in params.partition.told().items()},
         **{
             f"{part}: {name}": str(value)
             for part, given in params.search
