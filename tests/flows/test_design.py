@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from blocks import ledger
-from blocks.errors import InputError
+from blocks.errors import InputError, SeqloomError
 from blocks.storage import iter_table
 from deployments import failed_items
 from deployments.local import deploy, worker
@@ -331,7 +331,7 @@ def test_results_that_cannot_be_written_stop_the_run_before_its_work(tmp_path, m
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("SEQLOOM_RESULTS", str(tmp_path / "file" / "results"))
 
-    with pytest.raises(OSError, match="file"):
+    with pytest.raises(SeqloomError, match=r"file/results: cannot be written"):
         design(small(seed=18))
 
 
