@@ -1,0 +1,8 @@
+"""What every pipeline stands on: places, programs, services, the database, errors."""
+
+import atexit
+import gc
+
+atexit.register(gc.freeze)
+"""A process of ours would end with a search for cycles in all that it imported: 0.15 s for a
+command, 0.7 s and more for a run of a flow."""

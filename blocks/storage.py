@@ -51,7 +51,7 @@ def filesystem_of(uri: str) -> tuple[fsspec.AbstractFileSystem, str]:
 
 @contextmanager
 def writable(place: str) -> Iterator[None]:
-    """Tell in one line that a place cannot be written: full, read-only, not allowed.
+    """Tell in one line that a place cannot be written: full, read-only, not allowed, no folder.
 
     Raises:
         SeqloomError: With the place and the reason.

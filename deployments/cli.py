@@ -5,7 +5,6 @@ is printed, and the exit status is 128 + the signal's number (130, 143, 129). Ev
 inside of `main`, so that this holds from the beginning.
 """
 
-import gc
 import sys
 
 INTERRUPTED = 130
@@ -25,8 +24,6 @@ def main(arguments: list[str] | None = None) -> int:
             return status if settle(told=status != 0) else status or FAILED
     except KeyboardInterrupt:
         return INTERRUPTED
-    finally:
-        gc.freeze()  # else the interpreter's end looks for cycles in all that was imported: 0.15 s
 
 
 if __name__ == "__main__":

@@ -45,11 +45,8 @@ def range_text(segments: Segments) -> str:
 
 def normalised(parts: Iterable[tuple[int, int]]) -> Segments:
     """Stretches in order; those that overlap or touch become one, empty ones go."""
-    ordered = sorted([part for part in parts if part[0] < part[1]])
-    if len(ordered) < 2:  # noqa: PLR2004 -- nothing to merge, as nearly always
-        return tuple(ordered)
     merged: list[tuple[int, int]] = []
-    for start, end in ordered:
+    for start, end in sorted([part for part in parts if part[0] < part[1]]):
         if merged and start <= merged[-1][1]:
             if end > merged[-1][1]:
                 merged[-1] = (merged[-1][0], end)

@@ -173,7 +173,6 @@ def measure(
     together = pd.concat([empty_evidence(), *rows.values()], ignore_index=True)
     proteins = [data.protein(chain) for chain in chains]
     next(annotate_all(proteins[:1], together, data.tables, settings))  # reads the tables
-    data.tables.junctions("")  # the tables are unpacked once in a process, not for each chain
     start = time.process_time()
     annotations = list(annotate_all(proteins, together, data.tables, settings))
     tally.cpu_s = time.process_time() - start

@@ -81,7 +81,7 @@ def main() -> None:
     data = read_data(args.data)
     chains = training_chains(data, args.seed)
     cases = _cases(data, chains, args)
-    blast = {name: one for name, one in cases.items() if not name.endswith(" hhsearch")}
+    blast = {name: one for name, one in cases.items() if not _has_profiles(name)}
     calibration = fit(data, blast, _halves(chains, blast))
     command = "python tests/benchmarks/domains_calibration.py --data DATA"
     made = f"{command} --hhsuite DIR --hhsearch {args.hhsearch}"
@@ -163,6 +163,11 @@ def _is_known(case: str) -> bool:
     return case.endswith(" own")
 
 
+def _has_profiles(case: str) -> bool:
+    """Whether the chain was searched with HHsearch, too."""
+    return case.endswith(" hhsearch")
+
+
 def _halves(chains: Sequence[str], cases: Cases) -> tuple[list[str], list[str]]:
     """The cases of every second pair of chains, and all others."""
     first = {chain for at, chain in enumerate(chains) if at % 4 < 2}
@@ -222,7 +227,7 @@ def _hit_cards(data: Data, cases: Cases, names: Sequence[str]) -> dict[str, Scor
     for case in names:
         length = len(data.sequences[chain_of(case)])
         for one in cases[case]:
-            if " hhsearch" in case and one.kind != "hhsearch":
+            if _has_profiles(case) and one.kind != "hhsearch":
                 continue  # known from the case without HHsearch
             homology = homology_of(one, SUPERFAMILY)
             kin = is_kin(data, case, one.segments, homology)
