@@ -1,5 +1,5 @@
 """Runs whose server dies and comes back, and whose database does; a worker's death stands in
-`tests/flows/test_design.py`.
+`tests/flows/test_design_ended.py`.
 """
 
 import glob
