@@ -1,6 +1,5 @@
 """The files of a batch while they are written, protein by protein and chunk by chunk."""
 
-import gzip
 import re
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -13,9 +12,10 @@ import orjson
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from isal import igzip
 
 from tasks.domains.calls import Annotation
-from tasks.domains.ecod_xml import EcodXml
+from tasks.domains.ecod_xml import EcodXml, hit_lines
 from tasks.domains.gathered import Gathered
 from tasks.domains.initialise import length_class
 from tasks.domains.rows import (
@@ -84,7 +84,7 @@ class BatchFiles:
             path = self.folder.file(name)
             writer = pq.ParquetWriter(path, schema.remove_metadata(), compression="zstd")
             self._parquet[name] = self._open.enter_context(writer)
-        packed = gzip.GzipFile(fileobj=self._file("domains.jsonl.gz"), mode="wb", mtime=0)
+        packed = igzip.IGzipFile(fileobj=self._file("domains.jsonl.gz"), mode="wb", mtime=0)
         self._lines = self._open.enter_context(packed)
         self._zips = {
             name: self._open.enter_context(
@@ -100,17 +100,15 @@ class BatchFiles:
     def _file(self, name: str) -> IO[bytes]:
         return self._open.enter_context(self.folder.file(name).open("wb"))
 
-    def protein(
-        self, about: ProteinInfo, made: Annotation, evidence: Sequence[Mapping[str, Any]]
-    ) -> None:
-        """Take in a protein with its evidence, as `evidence` gave it."""
+    def protein(self, about: ProteinInfo, made: Annotation, hits: Sequence[str]) -> None:
+        """Take in a protein with its hits, as `evidence` gave them."""
         self.gathered.add(made)
         self._add("domains.tsv", domain_rows(made))
         self._add("unassigned.tsv", unassigned_rows(made))
         self._add("proteins.tsv", [protein_row(made) | self._about(about)])
         self._lines.write(orjson.dumps(annotation_json(made)) + b"\n")
         name = xml_name(about.id)
-        summary = self._xml.summary(about.id, about.sequence, evidence)
+        summary = self._xml.summary(about.id, about.sequence, hits)
         self._zips["summaries"].writestr(f"{name}.domain_summary.xml", summary)
         partition = self._xml.partition(made)
         self._zips["partitions"].writestr(f"{name}.domain_partition.xml", partition)
@@ -126,15 +124,15 @@ class BatchFiles:
         values = (about.id, about.sequence, about.description, stage, error)
         self._add("failed.csv", [dict(zip(FAILED_COLUMNS, values, strict=True))])
 
-    def evidence(self, frame: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
-        """Take in the evidence of a chunk; its rows for people, by protein."""
+    def evidence(self, frame: pd.DataFrame) -> dict[str, list[str]]:
+        """Take in the evidence of a chunk; by protein, what its summary holds."""
         texts = evidence_texts(frame)
         columns = (*EVIDENCE_TEXTS, *EVIDENCE_NUMBERS)
         self._write_parquet("evidence.parquet", _typed(texts, columns))
-        rows: dict[str, list[dict[str, Any]]] = {}
-        for values in zip(*(texts[name].tolist() for name in columns), strict=True):
-            rows.setdefault(values[0], []).append(dict(zip(columns, values, strict=True)))
-        return rows
+        hits: dict[str, list[str]] = {}
+        for protein, line in zip(texts["protein"].tolist(), hit_lines(texts), strict=True):
+            hits.setdefault(protein, []).append(line)
+        return hits
 
     def flush(self) -> None:
         """Write the rows that wait."""

@@ -166,7 +166,7 @@ def _write_chunk(files: BatchFiles, done: Done) -> None:
     frame = read_table(done.chunk.table)
     late = {name: ("partition", reason) for name, reason in done.unpartitioned.items()}
     annotations = annotations_of(done.partitioned)
-    rows = files.evidence(evidence_table(done.summary))
+    hits = files.evidence(evidence_table(done.summary))
     columns = (frame[name].tolist() for name in ("id", "sequence", "description", "source"))
     for digest, *parts in zip(frame["digest"].tolist(), *columns, strict=True):
         about = ProteinInfo(*parts)
@@ -174,7 +174,7 @@ def _write_chunk(files: BatchFiles, done: Done) -> None:
         if reason is not None:
             files.failed(about, *reason)
         else:
-            files.protein(about, next(annotations), rows.get(about.id, ()))
+            files.protein(about, next(annotations), hits.get(about.id, ()))
     files.flush()
 
 

@@ -7,13 +7,16 @@ so on where the reference has ECOD's levels, else their own names (`superfamily`
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+
+import pandas as pd
 
 from tasks.domains.calls import Annotation, DomainCall, DomainEvidence
 from tasks.domains.ranges import range_text
 from tasks.domains.rows import flags
-from tasks.domains.xml_lines import XmlLines
+from tasks.domains.xml_lines import XmlLines, attribute
 
+HIT_TEXTS = ("program", "target", "query_range", "target_range", "hsp_count")
+HIT_SCORES = ("probability", "evalue", "bitscore", "identity")
 ECOD_GROUPS = {"X": "x_group", "H": "h_group", "T": "t_group", "F": "f_group"}
 
 
@@ -25,17 +28,18 @@ class EcodXml:
     parameters: Mapping[str, object]
     """Of the partition."""
 
-    def summary(self, protein: str, sequence: str, evidence: Sequence[Mapping[str, Any]]) -> bytes:
-        """`domain_summary`: all evidence of a protein.
-
-        Args:
-            evidence: Its rows, as `tasks.domains.rows.evidence_texts` makes them.
-        """
+    def summary(self, protein: str, sequence: str, hits: Sequence[str]) -> bytes:
+        """`domain_summary`: all evidence of a protein, as `hit_lines` makes it."""
         xml = XmlLines()
         xml.open("domain_summary", {"version": "1.0"})
         xml.open("protein", {"id": protein, "length": str(len(sequence))})
         xml.text("sequence", sequence)
-        _add_group(xml, "evidence", "hit", [_hit(row) for row in evidence])
+        if hits:
+            xml.open("evidence", {"count": str(len(hits))})
+            xml.insert("".join(hits))
+            xml.close()
+        else:
+            xml.empty("evidence", {"count": "0"})
         xml.empty("metadata", self.metadata)
         return xml.document()
 
@@ -92,19 +96,25 @@ def _add_group(xml: XmlLines, name: str, member: str, members: Sequence[Mapping[
     xml.close()
 
 
-def _hit(row: Mapping[str, Any]) -> dict[str, str]:
-    scores = {
-        name: _number(row[name])
-        for name in ("probability", "evalue", "bitscore")
-        if row[name] == row[name]  # NaN is not itself
-    }
-    texts = ("program", "target", "query_range", "target_range", "hsp_count")
-    return {
-        "type": str(row["source"]),
-        **{name: str(row[name]) for name in texts},
-        **scores,
-        "identity": _number(row["identities"] / max(row["aligned"], 1)),
-    }
+def hit_lines(evidence: pd.DataFrame) -> list[str]:
+    """Each row of evidence as it stands in its protein's summary; made column by column.
+
+    Args:
+        evidence: As `tasks.domains.rows.evidence_texts` makes it.
+    """
+    frame = evidence.assign(
+        type=evidence["source"],
+        target=[attribute(target) for target in evidence["target"].tolist()],
+        identity=evidence["identities"] / evidence["aligned"].clip(lower=1),
+    )
+    columns = [
+        [f' {name}="{value}"' for value in frame[name].tolist()] for name in ("type", *HIT_TEXTS)
+    ]
+    columns += [  # NaN is not itself: a score that the program does not give
+        [f' {name}="{_number(value)}"' if value == value else "" for value in frame[name].tolist()]
+        for name in HIT_SCORES
+    ]
+    return [f"    <hit{''.join(parts)} />\n" for parts in zip(*columns, strict=True)]
 
 
 def _statistics(annotation: Annotation) -> dict[str, str]:

@@ -4,13 +4,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from tasks.domains.alignment import Blocks
+from tasks.domains.flat_blocks import flat_blocks
 
 BEFORE, AFTER = ("source", "program", "target"), ("identities", "evalue", "bitscore", "probability")
-BLOCKS = ("query_starts", "target_starts", "block_lengths")
 
 
 class Hit(NamedTuple):
@@ -48,27 +47,11 @@ def hits_by_protein(evidence: pd.DataFrame, lengths: Mapping[str, int]) -> dict[
 
 def _rows(evidence: pd.DataFrame) -> Iterator[tuple[Any, ...]]:
     """The fields of each row's hit but the first."""
-    blocks, columns = _blocks(evidence)
+    flat = flat_blocks(evidence)
+    every = tuple(zip(flat.query.tolist(), flat.target.tolist(), flat.length.tolist(), strict=True))
+    blocks = [every[begin:end] for begin, end in pairwise(flat.bounds.tolist())]
     before, after = ([evidence[name].tolist() for name in names] for names in (BEFORE, AFTER))
-    return zip(*before, blocks, *after, columns, strict=True)
-
-
-def _blocks(evidence: pd.DataFrame) -> tuple[list[Blocks], list[int]]:
-    """Blocks and aligned columns of each row; unpacking all at once takes half of the time.
-
-    Raises:
-        ValueError: A row has more of one thing than of another.
-    """
-    lists = [evidence[name].tolist() for name in BLOCKS]
-    counts = [list(map(len, each)) for each in lists]
-    if any(each != counts[0] for each in counts):
-        raise ValueError("blocks: starts and lengths are not as many")
-    bounds = [0, *np.cumsum(counts[0], dtype=np.int64).tolist()]
-    empty = np.zeros(0, np.int64)  # concatenate wants one at least
-    flat = [np.concatenate([empty, *each], dtype=np.int64, casting="unsafe") for each in lists]
-    every = tuple(zip(*(each.tolist() for each in flat), strict=True))
-    columns = np.diff(np.cumsum([0, *flat[-1]])[bounds]).tolist()
-    return [every[begin:end] for begin, end in pairwise(bounds)], columns
+    return zip(*before, blocks, *after, flat.columns.tolist(), strict=True)
 
 
 def _ordered(rows: Iterable[tuple[Any, ...]], length: int) -> list[Hit]:

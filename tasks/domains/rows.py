@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from tasks.domains.calls import Annotation, DomainCall
+from tasks.domains.flat_blocks import flat_blocks, range_texts
 from tasks.domains.ranges import range_text, size
 
 PROTEIN_COLUMNS = (
@@ -110,26 +111,13 @@ def annotation_json(annotation: Annotation) -> dict[str, Any]:
 
 def evidence_texts(evidence: pd.DataFrame) -> pd.DataFrame:
     """Evidence for people: aligned stretches as ranges, the columns that are aligned counted."""
+    blocks = flat_blocks(evidence)
     made = evidence[["protein", "source", "program", "target"]].copy()
-    lengths = evidence["block_lengths"]
-    for side in ("query", "target"):
-        pairs = zip(evidence[f"{side}_starts"], lengths, strict=True)
-        made[f"{side}_range"] = pd.Series(
-            [_blocks_text(starts, runs) for starts, runs in pairs], index=made.index, dtype="str"
-        )
-    made["aligned"] = pd.Series([sum(runs) for runs in lengths], index=made.index, dtype="int64")
+    for side, starts in (("query", blocks.query), ("target", blocks.target)):
+        texts = range_texts(starts, blocks.length, blocks.bounds)
+        made[f"{side}_range"] = pd.Series(texts, index=made.index, dtype="str")
+    made["aligned"] = blocks.columns
     for name in EVIDENCE_NUMBERS:
         if name != "aligned":
             made[name] = evidence[name]
     return made[[*EVIDENCE_TEXTS, *EVIDENCE_NUMBERS]]
-
-
-def _blocks_text(starts: Sequence[int], lengths: Sequence[int]) -> str:
-    """Ranges of blocks; those that touch are one, though the other side has a gap there."""
-    parts: list[tuple[int, int]] = []
-    for start, length in zip(starts, lengths, strict=True):
-        if parts and parts[-1][1] == start:
-            parts[-1] = (parts[-1][0], start + length)
-        else:
-            parts.append((start, start + length))
-    return ",".join(f"{start + 1}-{end}" for start, end in parts)

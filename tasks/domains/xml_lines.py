@@ -13,6 +13,11 @@ IN_ATTRIBUTES = {'"': "&quot;", "\n": "&#10;", "\r": "&#13;", "\t": "&#9;"}
 Attributes = Mapping[str, str]
 
 
+def attribute(text: str) -> str:
+    """A text as it may stand between the quotes of an attribute."""
+    return escape(text, IN_ATTRIBUTES) if SPECIAL.search(text) else text
+
+
 def element(name: str, attributes: Attributes) -> str:
     """Name and attributes, without what encloses them.
 

@@ -2,9 +2,11 @@
 
 from xml.etree import ElementTree as ET
 
+import pandas as pd
 import pytest
 
-from tasks.domains.ecod_xml import EcodXml
+from tasks.domains.ecod_xml import EcodXml, hit_lines
+from tasks.domains.flat_blocks import BLOCKS
 from tasks.domains.rows import (
     annotation_json,
     domain_columns,
@@ -73,8 +75,8 @@ def test_evidence_joins_blocks_that_touch():
 
 
 def test_xml_of_a_summary():
-    rows = evidence_texts(FRAME).to_dict("records")
-    root = parsed(EcodXml({"batch_id": 'a & "b"\n'}, {}).summary("p<1>", "MKV", rows))
+    hits = hit_lines(evidence_texts(FRAME))
+    root = parsed(EcodXml({"batch_id": 'a & "b"\n'}, {}).summary("p<1>", "MKV", hits))
 
     assert root.find("protein/metadata").attrib == {"batch_id": 'a & "b"\n'}
     assert root.find("protein/sequence").text == "MKV"
@@ -85,6 +87,29 @@ def test_xml_of_a_summary():
         "query_range": "160-320,350-400", "target_range": "1-11,15-164,162-212", "evalue": "0",
         "bitscore": "300.5", "identity": "0.25", "hsp_count": "2",
     }  # fmt: skip
+
+
+def test_names_of_the_reference_are_escaped_in_a_summary():
+    told = 'd<1>&"x"'
+    hits = hit_lines(evidence_texts(FRAME.assign(target=told, probability=0.5)))
+    root = parsed(EcodXml({}, {}).summary("p", "MKV", hits))
+
+    (hit,) = root.iter("hit")
+    assert (hit.get("target"), hit.get("probability")) == (told, "0.5")
+
+
+def test_rows_with_many_blocks_with_one_and_with_none_keep_their_ranges():
+    lists = [([0, 5, 10], [5, 6, 20], [5, 4, 1]), ([], [], []), ([7], [0], [3]), ([10], [3], [2])]
+    blocks = [dict(zip(BLOCKS, one, strict=True)) for one in lists]
+    frame = pd.concat([FRAME] * len(lists), ignore_index=True).assign(
+        **{name: [one[name] for one in blocks] for name in BLOCKS}
+    )
+
+    made = evidence_texts(frame)
+
+    assert made["query_range"].tolist() == ["1-9,11-11", "", "8-10", "11-12"]
+    assert made["target_range"].tolist() == ["6-10,7-10,21-21", "", "1-3", "4-5"]
+    assert made["aligned"].tolist() == [10, 0, 3, 2]
 
 
 def test_xml_of_a_partition():
