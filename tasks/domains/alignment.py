@@ -63,6 +63,8 @@ def join_collinear(hsps: Iterable[Hsp], max_overlap: int = MAX_OVERLAP) -> list[
     identities and of bit scores, as far as the residues were not cut.
     """
     waiting = sorted(hsps, key=_strongest)
+    if len(waiting) == 1:  # nearly always
+        return waiting
     rows = []
     while waiting:
         chosen, waiting = [waiting[0]], waiting[1:]

@@ -1,5 +1,6 @@
 """The files of a batch while they are written, protein by protein and chunk by chunk."""
 
+import gzip
 import re
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,6 @@ import orjson
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from isal import igzip
 
 from tasks.domains.calls import Annotation
 from tasks.domains.ecod_xml import EcodXml, hit_lines
@@ -84,7 +84,7 @@ class BatchFiles:
             path = self.folder.file(name)
             writer = pq.ParquetWriter(path, schema.remove_metadata(), compression="zstd")
             self._parquet[name] = self._open.enter_context(writer)
-        packed = igzip.IGzipFile(fileobj=self._file("domains.jsonl.gz"), mode="wb", mtime=0)
+        packed = gzip.GzipFile("", "wb", 3, self._file("domains.jsonl.gz"), mtime=0)
         self._lines = self._open.enter_context(packed)
         self._zips = {
             name: self._open.enter_context(

@@ -7,6 +7,7 @@ so on where the reference has ECOD's levels, else their own names (`superfamily`
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import isnan
 
 import pandas as pd
 
@@ -110,11 +111,11 @@ def hit_lines(evidence: pd.DataFrame) -> list[str]:
     columns = [
         [f' {name}="{value}"' for value in frame[name].tolist()] for name in ("type", *HIT_TEXTS)
     ]
-    columns += [  # NaN is not itself: a score that the program does not give
-        [f' {name}="{_number(value)}"' if value == value else "" for value in frame[name].tolist()]
+    columns += [  # NaN: a score that the program does not give
+        ["" if isnan(value) else f' {name}="{_number(value)}"' for value in frame[name].tolist()]
         for name in HIT_SCORES
     ]
-    return [f"    <hit{''.join(parts)} />\n" for parts in zip(*columns, strict=True)]
+    return [f"      <hit{''.join(parts)} />\n" for parts in zip(*columns, strict=True)]
 
 
 def _statistics(annotation: Annotation) -> dict[str, str]:

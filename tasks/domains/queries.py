@@ -23,11 +23,6 @@ class Queries:
     proteins: tuple[Protein, ...]
 
     @property
-    def by_name(self) -> dict[str, Protein]:
-        """The protein that each neutral name stands for."""
-        return {name_of(index): protein for index, protein in enumerate(self.proteins)}
-
-    @property
     def sequences(self) -> list[str]:
         """In upper case."""
         return [protein.sequence.upper() for protein in self.proteins]

@@ -1,18 +1,18 @@
 """What programs write, read: literal outputs, and outputs that are not whole."""
 
 import io
-from itertools import groupby
 
 import pandas as pd
 import pytest
 
 from blocks.errors import InputProblems, ToolError
-from tasks.domains.blast import FIELDS, blastp_argv, btop_blocks, makeblastdb_argv, read_blast
+from tasks.domains.blast import FIELDS, blastp_argv, makeblastdb_argv, read_blast
 from tasks.domains.calls import Protein
 from tasks.domains.evidence import EVIDENCE_COLUMNS
 from tasks.domains.hhsuite import hhsearch_argv, read_hhr
 from tasks.domains.queries import checked_queries, chunks
 from tasks.domains.search_settings import BlastSettings, HhsearchSettings
+from tests.domains.trace_back import trace_back
 
 HEAD = """# BLASTP 2.12.0+
 # Query: {query}
@@ -30,10 +30,7 @@ def row(query, target, q, t, query_seq, target_seq, evalue="1e-20"):  # noqa: PL
     identical = sum(a == b for a, b in pairs)
     q_end = q + len(query_seq.replace("-", "")) - 1
     t_end = t + len(target_seq.replace("-", "")) - 1
-    btop = "".join(
-        str(len(list(some))) if same else "".join(map("".join, some))
-        for same, some in groupby(pairs, lambda pair: pair[0] == pair[1])
-    )
+    btop = trace_back(query_seq, target_seq)
     cells = [query, target, q, q_end, t, t_end, identical, evalue, "50.0", btop]
     return "\t".join(map(str, cells)) + "\n"
 
@@ -66,28 +63,6 @@ def test_an_alignment_becomes_gap_free_blocks_counted_from_zero():
     assert one["block_lengths"] == [3, 1, 2]
     assert (one["identities"], one["evalue"], one["hsp_count"]) == (5, 1e-20, 1)
     assert (one["program"], one["source"], one["target"]) == ("blastp", "domain_blast", "d1")
-
-
-@pytest.mark.parametrize(
-    ("btop", "blocks"),
-    [
-        ("6", ((10, 0, 6),)),
-        ("2AC3", ((10, 0, 6),)),
-        ("AC4*X", ((10, 0, 6),)),
-        ("2-A-C4", ((10, 0, 2), (12, 4, 4))),
-        ("2A-C-D-3", ((10, 0, 2), (15, 2, 3))),
-        ("2A--CDE3", ((10, 0, 2), (13, 3, 4))),
-    ],
-)
-def test_trace_back_operations_become_blocks(btop, blocks):
-    q, t, run = blocks[-1]
-    assert btop_blocks(btop, (10, q + run), (0, t + run)) == blocks
-
-
-@pytest.mark.parametrize("btop", ["", "5", "7", "5A", "5?A", "6 ", "-A-C4"])
-def test_operations_that_do_not_fill_the_alignment_are_refused(btop):
-    with pytest.raises(ValueError, match="does not fill 10-16 and 0-6"):
-        btop_blocks(btop, (10, 16), (0, 6))
 
 
 def test_an_evalue_of_zero_stays_zero():

@@ -12,7 +12,8 @@ from blocks.errors import InputError, InputProblems, ToolError
 from blocks.programs import run_program
 from tasks.domains import reference_parts, searching
 from tasks.domains.alignment import Hsp, join_collinear
-from tasks.domains.blast import blastp_argv, btop_blocks, read_blast
+from tasks.domains.blast import blastp_argv, read_blast
+from tasks.domains.btop import btop_blocks
 from tasks.domains.calls import Protein
 from tasks.domains.dividing import AT_LIMIT
 from tasks.domains.evidence import evidence_frame
@@ -72,6 +73,11 @@ def test_domains_and_chains_are_found_and_the_program_says_which_it_is(reference
         )
 
 
+def ends_of(stretch):
+    """A stretch as all starts and all ends of one."""
+    return [stretch[0]], [stretch[1]]
+
+
 @pytest.mark.tool
 def test_a_table_of_blast_says_what_biopython_reads_in_it(reference, tmp_path):
     queries = checked_queries(proteins())
@@ -85,7 +91,7 @@ def test_a_table_of_blast_says_what_biopython_reads_in_it(reference, tmp_path):
         for hit in result
         for row in join_collinear(
             Hsp(
-                btop_blocks(hsp.btop, hsp.query_range, hsp.hit_range),
+                *btop_blocks([hsp.btop], ends_of(hsp.query_range), ends_of(hsp.hit_range)),
                 hsp.ident_num, hsp.evalue, hsp.bitscore,
             )
             for hsp in hit.hsps
