@@ -92,10 +92,11 @@ def _undisputed(cast: Sequence[tuple[float, Candidate]], lineage: Sequence[str])
     rare in what calibrations are fitted to that these say nothing of it.
     """
     level = len(lineage) - 1
+    above = tuple(lineage[:level])
     near = [
         (weight, one)
         for weight, one in cast
-        if len(one.lineage) > level and list(one.lineage[:level]) == list(lineage[:level])
+        if len(one.lineage) > level and one.lineage[:level] == above
     ]
     own = [(weight, one) for weight, one in near if one.lineage[level] == lineage[level]]
     best = max((strength(one.hit.evalue) for _, one in own), default=0.0)
