@@ -248,9 +248,11 @@ def find_batch(engine: Engine, name: str) -> Batch:
         found = connection.execute(sa.select(BATCHES.c.id).where(BATCHES.c.name == name)).scalar()
         if found is not None:
             return Batch(engine, found, name)
-        newest = sa.select(BATCHES.c.name).order_by(BATCHES.c.updated_at.desc()).limit(LISTED)
+        newest = sa.select(BATCHES.c.name).order_by(BATCHES.c.updated_at.desc())
         known = list(connection.execute(newest).scalars())
-    expected = f"one of {', '.join(known)}" if known else "a batch that was begun; there is none"
+    others = f" and {len(known) - LISTED:,} others" if len(known) > LISTED else ""
+    named = f"one of {', '.join(known[:LISTED])}{others}"
+    expected = named if known else "a batch that was begun; there is none"
     raise InputError(f"batch {name!r}: not known; expected {expected}")
 
 

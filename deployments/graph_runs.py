@@ -1,13 +1,12 @@
 """A run over a graph without Prefect, recorded in the ledger as any other."""
 
 from datetime import UTC, datetime
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import uuid4
 
 from blocks import ledger
 from blocks.settings import settings
+from blocks.work_folder import work_folder
 from tasks.graphs.accounts import node_metrics
 from tasks.graphs.delivery import GraphResult, Occasion, deliver_folder
 from tasks.graphs.planning import Prepared, plan_frame
@@ -22,9 +21,9 @@ def recorded_run(prepared: Prepared) -> GraphResult:
     name = f"{prepared.name}-{prepared.source.name.rsplit('/', 1)[-1]}"
     ledger.start("graphs", execution_id=row, run_name=name, input_data=prepared.told)
     try:
-        with TemporaryDirectory(prefix="seqloom-graph-") as folder:
+        with work_folder() as folder:
             plan = plan_frame(prepared, look=False)
-            ended = execute(prepared, Path(folder))
+            ended = execute(prepared, folder)
             occasion = Occasion(name, run_id(started, row), started)
             result = deliver_folder(ended, occasion, plan)
         for step, values in node_metrics(ended).items():

@@ -28,6 +28,8 @@ LETTERS: dict[str, str] = {
 }
 """IUPAC letters, the ambiguous ones last."""
 KEPT_PROBLEMS = 1_000
+LONGEST_NAME = 1_000
+"""Letters of an id; a whole sequence in its place is longer."""
 _NUMBER = r"\s*[+-]?(?:0|[1-9]\d*|0?\.\d+)(?:\.\d*)?(?:[eE][+-]?\d+)?\s*"
 
 
@@ -105,8 +107,14 @@ def checked(frame: pd.DataFrame, name: str, layout: Layout, findings: Findings) 
     if "description" not in frame:
         frame["description"] = pd.Series([""] * len(frame), dtype=str)
     for place, identifier in zip(places, frame["id"], strict=True):
-        if not identifier or re.search(r"\s", identifier):
-            findings.add(f"{name}, {place}, id", repr(identifier), "a name without blanks")
+        where_id = f"{name}, {place}, id"
+        if len(identifier) > LONGEST_NAME:
+            expected = f"a name of up to {LONGEST_NAME:,} letters"
+            findings.add(where_id, f"{len(identifier):,} letters", expected)
+        elif not identifier or re.search(r"\s", identifier):
+            findings.add(
+                where_id, repr(identifier) if identifier else "none", "a name without blanks"
+            )
     first = ["id", "description", "sequence"]
     return frame[first + [column for column in frame.columns if column not in first]]
 

@@ -5,8 +5,6 @@ Beside it only `planning` and `conclusion` know Prefect, and `scoring` the predi
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
@@ -17,6 +15,7 @@ from blocks.prediction_key import sequence_digests
 from blocks.programs import run_program
 from blocks.settings import settings
 from blocks.storage import FileRef, Storage, Table, iter_table, open_uri
+from blocks.work_folder import work_folder
 from tasks import attrition
 from tasks.design import (
     diversity,
@@ -281,10 +280,10 @@ def cluster_by_program(
 
     def mmseqs(fasta: str) -> str:
         assert isinstance(stage.with_, IdentityParams)  # noqa: S101 -- the only one that calls it
-        with TemporaryDirectory() as folder:
-            given, made = Path(folder) / "given.fasta", Path(folder) / "made"
+        with work_folder() as folder:
+            given, made = folder / "given.fasta", folder / "made"
             given.write_text(fasta, encoding="ascii")
-            argv = mmseqs_argv(given, made, Path(folder) / "tmp", stage.with_)
+            argv = mmseqs_argv(given, made, folder / "tmp", stage.with_)
             run_program(argv, timeout_s=PROGRAM_LIMIT_S)
             return made.with_name("made_cluster.tsv").read_text(encoding="ascii")
 

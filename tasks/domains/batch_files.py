@@ -2,7 +2,6 @@
 
 import gzip
 import re
-import zipfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tasks.domains.archive import Archive
 from tasks.domains.calls import Annotation
 from tasks.domains.ecod_xml import EcodXml, hit_lines
 from tasks.domains.gathered import Gathered
@@ -86,12 +86,10 @@ class BatchFiles:
             self._parquet[name] = self._open.enter_context(writer)
         packed = gzip.GzipFile("", "wb", 3, self._file("domains.jsonl.gz"), mtime=0)
         self._lines = self._open.enter_context(packed)
-        self._zips = {
-            name: self._open.enter_context(
-                zipfile.ZipFile(self.folder.file(f"xml/{name}.zip"), "w", zipfile.ZIP_DEFLATED)
-            )
+        self._summaries, self._partitions = (
+            self._open.enter_context(Archive(f"xml/{name}", self.folder.file))
             for name in ("summaries", "partitions")
-        }
+        )
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -109,9 +107,9 @@ class BatchFiles:
         self._lines.write(orjson.dumps(annotation_json(made)) + b"\n")
         name = xml_name(about.id)
         summary = self._xml.summary(about.id, about.sequence, hits)
-        self._zips["summaries"].writestr(f"{name}.domain_summary.xml", summary)
+        self._summaries.add(f"{name}.domain_summary.xml", summary)
         partition = self._xml.partition(made)
-        self._zips["partitions"].writestr(f"{name}.domain_partition.xml", partition)
+        self._partitions.add(f"{name}.domain_partition.xml", partition)
 
     def failed(self, about: ProteinInfo, stage: str, error: str) -> None:
         """Take in a protein without a result."""

@@ -6,7 +6,7 @@ results/domains/<run>/
     proteins.tsv unassigned.tsv    a row per protein, per stretch without a domain
     domains.jsonl.gz               a line per protein, with the evidence of each domain
     evidence.parquet               every alignment
-    xml/summaries.zip xml/partitions.zip   ECOD-style XML, a file per protein
+    xml/summaries.zip xml/partitions.zip   ECOD-style XML, a file per protein (10,000 in a zip)
     failed.csv                     proteins that failed, as input for another run
     counts.tsv                     records read = repeated + left out + outcomes + failed
     multiqc/ pipeline_info/ checksums.sha256 RUN.json   as of every pipeline

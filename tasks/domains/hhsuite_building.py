@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from blocks.errors import ToolError
 from blocks.program_places import find_program, not_found
 from blocks.programs import run_program
+from blocks.work_folder import work_folder
 from tasks.domains.ffindex import Entries, placeholder_states, unequal_names, write_entries
 from tasks.domains.hhsuite import cstranslate_argv, hhmake_argv, hhsearch_argv, read_hhr
 from tasks.domains.parts import PartContent, finish_part, link_or_copy, part_folder, similar_parts
@@ -144,10 +144,10 @@ def _in_slices(
     if not names:
         return {}
     slices = [part for start in range(threads) if (part := names[start::threads])]
-    with TemporaryDirectory(prefix="seqloom-hhsuite-") as temporary:
+    with work_folder() as temporary:
 
         def made(number: int, part: Sequence[str]) -> dict[str, bytes]:
-            source, out = Path(temporary, f"a3m{number}"), Path(temporary, f"out{number}")
+            source, out = temporary / f"a3m{number}", temporary / f"out{number}"
             write_entries(source, alignments.items(part))
             make(source, out)
             if not Path(f"{out}.ffindex").is_file():
@@ -173,8 +173,8 @@ def _check(database: Path, parts: Sequence[str], name: str) -> None:
     if odd := unequal_names(entries):
         raise ToolError("ffindex", 0, f"entries differ: {odd}")
     _, alignment = next(entries["a3m"].items([name]))
-    with TemporaryDirectory(prefix="seqloom-hhsuite-") as temporary:
-        query, out = Path(temporary, "query.a3m"), Path(temporary, "query.hhr")
+    with work_folder() as temporary:
+        query, out = temporary / "query.a3m", temporary / "query.hhr"
         query.write_bytes(alignment)
         argv = hhsearch_argv(query, database, out, HhsearchSettings(max_hits=10), 1)
         _run(argv, CHECK_LIMIT_S)

@@ -7,21 +7,19 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from blocks.errors import InputError, ToolError
 from blocks.programs import run_program
+from blocks.work_folder import work_folder
 from tasks.domains.evidence import Source, evidence_frame
 from tasks.domains.queries import Queries, name_of
 from tasks.domains.search_settings import BlastSettings, ProfileSettings
 
 if TYPE_CHECKING:
     from tasks.domains.hmmer import Request
-
-TEMPORARY = "seqloom-domains-"
 
 
 def search_phmmer(
@@ -74,8 +72,8 @@ def _named(queries: Queries) -> list[tuple[str, str]]:
 
 def _answers(request: "Request", time_limit_s: float) -> list[Any]:
     tool = request["program"]
-    with TemporaryDirectory(prefix=TEMPORARY) as folder:
-        asked, answer = Path(folder, "request.json"), Path(folder, "answer.jsonl")
+    with work_folder() as folder:
+        asked, answer = folder / "request.json", folder / "answer.jsonl"
         asked.write_text(json.dumps({**request, "answer": str(answer)}), encoding="utf-8")
         try:
             run_program(

@@ -3,10 +3,10 @@
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from blocks.errors import InputError, InputProblems, Problem, ToolError
 from blocks.programs import run_program
+from blocks.work_folder import work_folder
 from tasks.domains.calls import Protein
 from tasks.domains.ffindex import Entries, write_entries
 from tasks.domains.hmmer_searching import jackhmmer_alignments
@@ -142,8 +142,7 @@ def _mmseqs(
     time_limit_s: float,
 ) -> Iterator[tuple[str, str]]:
     names = list(domains)
-    with TemporaryDirectory(prefix="seqloom-mmseqs-") as temporary:
-        place = Path(temporary)
+    with work_folder() as place:
         fasta = place / "domains.fasta"
         fasta.write_text("".join(fasta_text(names, domains.values())), encoding="ascii")
         queries, targets, result, alignments = (place / name for name in "qtra")

@@ -7,7 +7,6 @@ children. Everything that is wrong with the proteins is told before a program is
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Literal
 
 import pandas as pd
@@ -17,11 +16,12 @@ from blocks.program_places import find_program, require_programs
 from blocks.programs import program_version, run_program
 from blocks.settings import settings as installation
 from blocks.storage import refer
+from blocks.work_folder import work_folder
 from tasks.domains.blast import blastp_argv, read_blast
 from tasks.domains.calls import Protein
 from tasks.domains.evidence import Source, empty_evidence
 from tasks.domains.hhsuite import DATABASE_PARTS, hhblits_argv, hhsearch_argv, read_hhr
-from tasks.domains.hmmer_searching import TEMPORARY, jackhmmer_alignments, search_phmmer
+from tasks.domains.hmmer_searching import jackhmmer_alignments, search_phmmer
 from tasks.domains.profiles import renamed_a3m, single_a3m
 from tasks.domains.queries import Queries, checked_queries, name_of
 from tasks.domains.reference import Reference
@@ -122,8 +122,8 @@ def search_blast(
         fasta = _there(reference.fasta(source))
         return search_phmmer(queries, fasta, source, settings.blast, settings.threads)
     database = reference.blast_database(source)
-    with TemporaryDirectory(prefix=TEMPORARY) as folder:
-        query, out = Path(folder, "queries.fasta"), Path(folder, "hits.tsv")
+    with work_folder() as folder:
+        query, out = folder / "queries.fasta", folder / "hits.tsv"
         query.write_text(queries.fasta(), encoding="ascii")
         argv = blastp_argv(query, database, out, settings.blast, settings.threads)
         run_program(argv, timeout_s=settings.blast.time_limit_s)
@@ -164,8 +164,8 @@ def _jackhmmer(queries: Queries, reference: Reference, settings: SearchSettings)
 def _hhblits(queries: Queries, settings: SearchSettings) -> str:
     database = placed(settings.profiles.database)
     require_hh_database(database)
-    with TemporaryDirectory(prefix=TEMPORARY) as folder:
-        query, out = Path(folder, "query.fasta"), Path(folder, "query.a3m")
+    with work_folder() as folder:
+        query, out = folder / "query.fasta", folder / "query.a3m"
         query.write_text(queries.fasta(), encoding="ascii")
         argv = hhblits_argv(
             query, database, out, settings=settings.profiles, threads=settings.threads
@@ -187,8 +187,8 @@ def search_hhsuite(
     """
     reference.require_hhsuite()
     require_hh_database(reference.hhsuite_database)
-    with TemporaryDirectory(prefix=TEMPORARY) as folder:
-        query, out = Path(folder, "query.a3m"), Path(folder, "hits.hhr")
+    with work_folder() as folder:
+        query, out = folder / "query.a3m", folder / "hits.hhr"
         query.write_text(renamed_a3m(alignment, name_of(0)), encoding="utf-8")
         database = reference.hhsuite_database
         argv = hhsearch_argv(query, database, out, settings.hhsearch, settings.threads)

@@ -15,7 +15,6 @@ import time
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 import pandas as pd
@@ -26,6 +25,7 @@ from prefect.states import Cancelled, Completed, Failed
 from prefect.utilities.annotations import quote
 
 from blocks import ledger
+from blocks.work_folder import work_folder
 from tasks.announcing import announce_mermaid, announce_table
 from tasks.graphs.accounts import node_metrics
 from tasks.graphs.compiled import INPUT, Graph
@@ -142,12 +142,12 @@ def run_and_deliver(
     run: Prepared, plan: pd.DataFrame, started: datetime
 ) -> tuple[Ended, GraphResult]:
     """Put all items through the graph, or through the one that takes its place, and write all."""
-    with TemporaryDirectory(prefix="seqloom-graph-") as temporary:
-        ended = _shown_run(run, Path(temporary) / "first")
+    with work_folder() as temporary:
+        ended = _shown_run(run, temporary / "first")
         if ended.error is not None and run.fallback is not None:
             run_logger().warning("%s; the fallback graph takes its place", ended.error)
             reason = str(ended.error)
-            ended = _shown_run(run.fallback, Path(temporary) / "second")
+            ended = _shown_run(run.fallback, temporary / "second")
             ended.failed_first = reason
         write = deliver.with_options(task_run_name="write results")
         result = write(cast(Ended, quote(ended)), plan, started)  # Prefect is not to look into it

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from pkgutil import walk_packages
-from tempfile import TemporaryDirectory
 from typing import Any, cast
 from uuid import UUID
 
@@ -26,6 +25,7 @@ from blocks.cancellation import cancellation_of_run, run_is_cancelled
 from blocks.errors import InputError, SeqloomError
 from blocks.settings import settings
 from blocks.storage import refer
+from blocks.work_folder import work_folder
 from tasks.fingerprint import cache_key
 from tasks.items import StageResult
 from tasks.policies import Ended, WaitedFor, compute, delivery, is_cached, run_logger, start
@@ -229,8 +229,7 @@ def _ended(task: WaitedFor) -> Ended | BaseException:
 def verify_sample(job: SampleJob, folder: str) -> tuple[str, ...]:
     """How a new run of a sample differs from the files in a folder; one line for each file."""
     _check_inputs(job)
-    with TemporaryDirectory(prefix="seqloom-verify-") as temporary:
-        new = Path(temporary)
+    with work_folder() as new:
         process(job.configured(new), Choices(workers=job.workers, progress=Teller(job).told))
         return tuple(differences(Path(folder), new, job.sample))
 

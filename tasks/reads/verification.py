@@ -7,11 +7,11 @@ compressor may pack the same bytes differently; reports without what every run c
 import json
 import re
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from itertools import zip_longest
 from pathlib import Path
 
+from blocks.work_folder import work_folder
 from tasks.reads.configuration import read_configuration
 from tasks.reads.decompression import InputFile
 from tasks.reads.processing import Choices, process
@@ -36,8 +36,7 @@ def verify(path: Path, *, keep: Path | None = None, workers: int | None = None) 
     Raises:
         InputError: The configuration or the input is wrong.
     """
-    with tempfile.TemporaryDirectory(prefix="seqloom-verify-") as temporary:
-        new = Path(temporary)
+    with work_folder() as new:
         configuration = read_configuration(path, output_folder=new)
         process(configuration, Choices(workers=workers))
         found = list(differences(Path(), new, configuration.output.prefix))

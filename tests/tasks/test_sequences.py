@@ -107,7 +107,13 @@ def test_all_problems_are_reported_at_once_with_row_and_column():
     [
         pytest.param(b"", "x.fasta", "no records; expected at least one", id="empty"),
         pytest.param(b"MKV\n", "x.fasta", "'MKV'; expected `>` and a name", id="no header"),
-        pytest.param(b">\nMKV\n", "x.fasta", "no name after `>`", id="no name"),
+        pytest.param(b">\nMKV\n", "x.fasta", "record 1, id: none; expected a name", id="no name"),
+        pytest.param(
+            b">" + b"x" * 1_001 + b"\nMKV\n",
+            "x.fasta",
+            "id: 1,001 letters; expected",
+            id="long name",
+        ),
         pytest.param(b">a\n>b\nMKV\n", "x.fasta", "(a), sequence: empty", id="no residues"),
         pytest.param(b">a\nMK-V\n", "x.fasta", "letter '-'", id="gap"),
         pytest.param(gzip.compress(FASTA)[:-12], "x.gz.fa", "broken gzip", id="truncated gzip"),
