@@ -151,16 +151,23 @@ def register(chunk: Chunk, found: tuple[Searched, ...], job: SearchJob) -> Regis
         for name in SEARCHES:
             places[name] = kept.store.found(search_of(name, job), digests)
         failed |= _missing(places, digests)
-    errors = {one.id: ": ".join(failed[one.digest]) for one in proteins if one.digest in failed}
-    kept.batch.record("registration", "done", [one.id for one in proteins], errors)
+    errors: dict[str, dict[str, str]] = {}
+    for one in proteins:
+        if one.digest in failed:
+            at, reason = failed[one.digest]
+            errors.setdefault(at, {})[one.id] = reason
+    for at, reasons in errors.items():
+        kept.batch.record(at, "done", list(reasons), reasons)
+    whole = [one.id for one in proteins if one.digest not in failed]
+    kept.batch.record("registration", "done", whole)
     return Registered(
         stage="registration",
         places=places,
         failed=failed,
         counts=Counts(
             items_in=len(proteins),
-            items_out=len(proteins) - len(errors),
-            items_failed=len(errors),
+            items_out=len(whole),
+            items_failed=len(proteins) - len(whole),
         ),
     )
 
