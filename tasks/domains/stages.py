@@ -152,13 +152,15 @@ def register(chunk: Chunk, found: tuple[Searched, ...], job: SearchJob) -> Regis
             places[name] = kept.store.found(search_of(name, job), digests)
         failed |= _missing(places, digests)
     errors: dict[str, dict[str, str]] = {}
-    for one in proteins:
-        if one.digest in failed:
-            at, reason = failed[one.digest]
-            errors.setdefault(at, {})[one.id] = reason
-    for at, reasons in errors.items():
-        kept.batch.record(at, "done", list(reasons), reasons)
-    whole = [one.id for one in proteins if one.digest not in failed]
+    whole: list[str] = []
+    for protein in proteins:
+        if protein.digest in failed:
+            stage, reason = failed[protein.digest]
+            errors.setdefault(stage, {})[protein.id] = reason
+        else:
+            whole.append(protein.id)
+    for stage, reasons in errors.items():
+        kept.batch.record(stage, "done", list(reasons), reasons)
     kept.batch.record("registration", "done", whole)
     return Registered(
         stage="registration",
