@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
+from socket import gethostname
 from tempfile import TemporaryDirectory, gettempdir
 
-PREFIX = "seqloom-work-"
+PREFIX = f"seqloom-work-{gethostname()}-"
+"""With the machine's name, as locks on a file system that several share may be known to one."""
 YOUNG_S = 60
 """A folder of this age may be about to be locked by the process that made it."""
 
