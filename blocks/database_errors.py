@@ -29,6 +29,8 @@ def one_line_errors(url: URL) -> Iterator[None]:
         ours = _translated(error, url)
         if ours is None:
             raise  # a statement is wrong: our mistake, with everything that helps to find it
+    except ConnectionError as error:  # of a connection that is tried out: SQLAlchemy passes it on
+        ours = ServiceError(f"database {shown(url)}", error.strerror or "the connection broke")
     else:
         return
     raise ours  # outside of the handler: the statement and its values stay out of logs

@@ -22,7 +22,7 @@ from tasks.domains.search_settings import SearchSettings
 
 SCIENCE = (
     "alignment", "annotating", "annotation", "boundaries", "calibration", "calls", "candidates",
-    "classification", "confidence", "consensus", "describing", "evidence", "hits",
+    "classification", "confidence", "consensus", "describing", "evidence", "flat_blocks", "hits",
     "partition_settings", "properties", "proposal", "ranges", "reference_tables", "selection",
     "unaligned", "unassigned",
 )  # fmt: skip

@@ -1,3 +1,4 @@
+import errno
 import multiprocessing
 import os
 import sqlite3
@@ -13,6 +14,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from blocks import (
+    arrival_tables,
     batch_tables,
     database,
     evidence_store,
@@ -43,6 +45,7 @@ def start_run(url: str) -> str:
 def test_the_tables_made_are_the_tables_declared(engine: sa.Engine) -> None:
     for table in (
         prediction_tables.PREDICTIONS,
+        arrival_tables.RUNS,
         batch_tables.ITEMS,
         evidence_store.SEARCHES,
         kept_answers.ANSWERS,
@@ -233,3 +236,18 @@ def test_a_child_does_not_talk_through_the_sockets_of_its_parent(postgresql_url:
 def backend(url: str) -> object:
     with reading(database.engine(url)) as connection:
         return connection.execute(sa.text("SELECT pg_backend_pid()")).scalar_one()
+
+
+def test_a_connection_that_breaks_while_it_is_tried_out_is_told_as_a_service_that_may_come_back(
+    tmp_path, monkeypatch
+):
+    found = database.engine(f"sqlite:///{tmp_path / 'one.db'}")
+
+    def reset(*_: object) -> None:
+        raise ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")
+
+    monkeypatch.setattr(found, "connect", reset)
+
+    for use in (database.reading, database.writing):
+        with pytest.raises(ServiceError, match=r"one\.db.*Connection reset by peer"), use(found):
+            pass
