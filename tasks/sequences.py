@@ -107,14 +107,14 @@ def checked(frame: pd.DataFrame, name: str, layout: Layout, findings: Findings) 
     if "description" not in frame:
         frame["description"] = pd.Series([""] * len(frame), dtype=str)
     for place, identifier in zip(places, frame["id"], strict=True):
-        where_id = f"{name}, {place}, id"
         if len(identifier) > LONGEST_NAME:
+            what = f"{len(identifier):,} letters"
             expected = f"a name of up to {LONGEST_NAME:,} letters"
-            findings.add(where_id, f"{len(identifier):,} letters", expected)
         elif not identifier or re.search(r"\s", identifier):
-            findings.add(
-                where_id, repr(identifier) if identifier else "none", "a name without blanks"
-            )
+            what, expected = repr(identifier) if identifier else "none", "a name without blanks"
+        else:
+            continue
+        findings.add(f"{name}, {place}, id", what, expected)
     first = ["id", "description", "sequence"]
     return frame[first + [column for column in frame.columns if column not in first]]
 

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.domains.alignment import Blocks
+from tasks.domains.flat_blocks import Positions, bounds_of
 
-Whole = NDArray[np.int64]
 GAP, ANY, ZERO, NINE = b"-*09"
 LONGEST_NUMBER = 9
 """Digits; no sequence is longer."""
@@ -43,7 +43,7 @@ def btop_blocks(
     Raises:
         ValueError: One is no such text, or does not end where its stretches do.
     """
-    bounds = _bounds([len(text) for text in texts])
+    bounds = bounds_of([len(text) for text in texts])
     letters = np.frombuffer("".join(texts).encode("ascii", "replace") + b"0", np.uint8)
     places, of_query, of_target, wrong = _operations(letters, bounds)
     # Operations of one kind that follow each other in an alignment are one step.
@@ -54,7 +54,7 @@ def btop_blocks(
     changes[rows] = True
     steps = np.flatnonzero(changes)
     rows = np.searchsorted(steps, rows)
-    passed_q, passed_t = (_bounds(each)[steps] for each in (of_query, of_target))
+    passed_q, passed_t = (bounds_of(each)[steps] for each in (of_query, of_target))
     for passed, (begin, end) in ((passed_q, query), (passed_t, target)):
         wrong |= np.diff(passed[rows]) != np.subtract(end, begin)
     if wrong.any():
@@ -71,15 +71,15 @@ def btop_blocks(
     return [blocks[a:b] for a, b in pairwise(np.searchsorted(aligned, rows).tolist())]
 
 
-def _starts(passed: Whole, rows: Whole, begin: Sequence[int]) -> Whole:
+def _starts(passed: Positions, rows: Positions, begin: Sequence[int]) -> Positions:
     """Where each step begins in its sequence, of the residues passed before it in all texts."""
     shift = np.asarray(begin, np.int64) - passed[rows[:-1]]
     return passed[:-1] + np.repeat(shift, np.diff(rows))
 
 
 def _operations(
-    letters: NDArray[np.uint8], bounds: Whole
-) -> tuple[Whole, Whole, Whole, NDArray[np.bool_]]:
+    letters: NDArray[np.uint8], bounds: Positions
+) -> tuple[Positions, Positions, Positions, NDArray[np.bool_]]:
     """Where each operation begins, its residues of query and of target; rows with other texts.
 
     Args:
@@ -118,8 +118,3 @@ def _operations(
     rows = np.zeros(len(bounds), np.bool_)
     rows[np.searchsorted(bounds, wrong, side="right") - 1] = True
     return places, of_query, of_target, rows[:-1]
-
-
-def _bounds(sizes: Sequence[int] | Whole) -> Whole:
-    """Where each thing begins, one behind the other, and where the last one ends."""
-    return np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])

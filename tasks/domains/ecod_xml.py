@@ -4,7 +4,8 @@ Attribute names are those of that format; levels of the hierarchy are attributes
 so on where the reference has ECOD's levels, else their own names (`superfamily`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from math import isnan
@@ -35,12 +36,8 @@ class EcodXml:
         xml.open("domain_summary", {"version": "1.0"})
         xml.open("protein", {"id": protein, "length": str(len(sequence))})
         xml.text("sequence", sequence)
-        if hits:
-            xml.open("evidence", {"count": str(len(hits))})
+        with _group(xml, "evidence", len(hits)):
             xml.insert("".join(hits))
-            xml.close()
-        else:
-            xml.empty("evidence", {"count": "0"})
         xml.empty("metadata", self.metadata)
         return xml.document()
 
@@ -59,18 +56,14 @@ class EcodXml:
         xml.insert(self._about)
         xml.empty("statistics", _statistics(annotation))
         xml.close()
-        if annotation.domains:
-            xml.open("domains", {"count": str(len(annotation.domains))})
+        with _group(xml, "domains", len(annotation.domains)):
             for domain in annotation.domains:
                 _add_domain(xml, annotation.protein, domain)
-            xml.close()
-        else:
-            xml.empty("domains", {"count": "0"})
-        left = [
-            {"range": range_text(one.segments), "reason": one.reason, "detail": one.detail}
-            for one in annotation.unassigned
-        ]
-        _add_group(xml, "unassigned", "stretch", left)
+        with _group(xml, "unassigned", len(annotation.unassigned)):
+            for one in annotation.unassigned:
+                stretch = range_text(one.segments)
+                told = {"range": stretch, "reason": one.reason, "detail": one.detail}
+                xml.empty("stretch", told)
         return xml.document()
 
     @cached_property
@@ -86,14 +79,15 @@ class EcodXml:
         return str(xml)
 
 
-def _add_group(xml: XmlLines, name: str, member: str, members: Sequence[Mapping[str, str]]) -> None:
-    """An element with the number of its members, and they."""
-    if not members:
+@contextmanager
+def _group(xml: XmlLines, name: str, count: int) -> Iterator[None]:
+    """An element with the number of its members, which the block adds; an empty one without."""
+    if not count:
         xml.empty(name, {"count": "0"})
+        yield
         return
-    xml.open(name, {"count": str(len(members))})
-    for one in members:
-        xml.empty(member, one)
+    xml.open(name, {"count": str(count)})
+    yield
     xml.close()
 
 

@@ -1,5 +1,6 @@
 """The gap-free blocks of all rows of evidence in one array each, for work on many rows at once."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -26,7 +27,12 @@ class FlatBlocks:
     @property
     def columns(self) -> Positions:
         """Aligned columns of each row."""
-        return np.diff(np.concatenate([[0], np.cumsum(self.length)])[self.bounds])
+        return np.diff(bounds_of(self.length)[self.bounds])
+
+
+def bounds_of(sizes: Sequence[int] | Positions) -> Positions:
+    """Where each thing begins, one behind the other, and where the last one ends."""
+    return np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
 
 
 def flat_blocks(evidence: pd.DataFrame) -> FlatBlocks:
@@ -41,7 +47,7 @@ def flat_blocks(evidence: pd.DataFrame) -> FlatBlocks:
         raise ValueError("blocks: starts and lengths are not as many")
     empty = np.zeros(0, np.int64)  # concatenate wants one at least
     flat = [np.concatenate([empty, *each], dtype=np.int64, casting="unsafe") for each in lists]
-    return FlatBlocks(np.concatenate([[0], np.cumsum(counts[0])]), *flat)
+    return FlatBlocks(bounds_of(counts[0]), *flat)
 
 
 def range_texts(starts: Positions, lengths: Positions, bounds: Positions) -> list[str]:

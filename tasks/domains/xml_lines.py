@@ -25,7 +25,7 @@ def element(name: str, attributes: Attributes) -> str:
     'hit target="d1" note="E &lt; 1"'
     """
     if SPECIAL.search("".join(attributes.values())):
-        attributes = {key: escape(value, IN_ATTRIBUTES) for key, value in attributes.items()}
+        attributes = {key: attribute(value) for key, value in attributes.items()}
     return name + "".join([f' {key}="{value}"' for key, value in attributes.items()])
 
 
