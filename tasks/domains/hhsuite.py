@@ -13,18 +13,18 @@ What the programs (3.3.0) want, and what they do not say:
 
 import io
 import re
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from Bio import BiopythonExperimentalWarning, SearchIO
+from Bio import SearchIO
 
 from blocks.errors import ToolError
 from tasks.domains.alignment import Hsp, aligned_blocks, identical_columns, join_collinear
 from tasks.domains.evidence import Program, evidence_frame
 from tasks.domains.evidence_rows import evidence_row
+from tasks.domains.outputs import reading
 from tasks.domains.search_settings import HhsearchSettings, ProfileSettings
 
 TOOL: Program = "hhsearch"
@@ -129,14 +129,9 @@ def read_hhr(text: str, protein: str) -> pd.DataFrame:
     """
     if not _require_whole(text):
         return evidence_frame([])
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", BiopythonExperimentalWarning)
-            result = SearchIO.read(io.StringIO(text), "hhsuite3-text")  # type: ignore[no-untyped-call]
+    with reading(TOOL):
+        result = SearchIO.read(io.StringIO(text), "hhsuite3-text")  # type: ignore[no-untyped-call]
         rows = [row for hit in result for row in _rows(protein, hit)]
-    except (ValueError, RuntimeError, KeyError, IndexError, TypeError, AttributeError) as error:
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-        raise ToolError(TOOL, 0, f"its output cannot be read ({reason})") from error
     return evidence_frame(rows)
 
 

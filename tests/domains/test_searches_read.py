@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from blocks.errors import InputProblems, ToolError
-from tasks.domains.blast import FIELDS, blastp_argv, makeblastdb_argv, read_blast
+from tasks.domains.blast import COLUMNS, blastp_argv, makeblastdb_argv, read_blast
 from tasks.domains.calls import Protein
 from tasks.domains.evidence import EVIDENCE_COLUMNS
 from tasks.domains.hhsuite import hhsearch_argv, read_hhr
@@ -18,7 +18,7 @@ HEAD = """# BLASTP 2.12.0+
 # Query: {query}
 # Database: domains
 """
-COLUMNS = (
+HEADINGS = (
     "# Fields: query acc.ver, subject acc.ver, q. start, q. end, s. start, s. end, identical,"
     " evalue, bit score, BTOP\n"
 )
@@ -39,7 +39,7 @@ def output(*results, processed=None):
     """An output with one list of lines for each query."""
     text = ""
     for number, lines in enumerate(results, start=1):
-        text += HEAD.format(query=f"q{number:06d}") + (COLUMNS if lines else "")
+        text += HEAD.format(query=f"q{number:06d}") + (HEADINGS if lines else "")
         text += f"# {len(lines)} hits found\n" + "".join(lines)
     return text + f"# BLAST processed {processed or len(results)} queries\n"
 
@@ -112,9 +112,12 @@ WHOLE = output([row("q000001", "d1", 1, 1, "MKV", "MKV")], [row("q000002", "d2",
         (WHOLE.replace("\t50.0\t", "\tfifty\t"), "cannot be read"),
         (WHOLE.replace("\t50.0\t3", "\t50.0\t2M"), "cannot be read"),
         (WHOLE.replace("# 1 hits", "# 2 hits"), "tells 4 alignments, 2 are there"),
+        (WHOLE.replace("# 1 hits", "# one hits"), "tells 0 alignments, 2 are there"),
+        (WHOLE.replace("BTOP", "BOTTOM"), "cannot be read"),
         (WHOLE.replace("\t50.0\t3", "\t50.0\t\udcff3"), "cannot be read"),
     ],
-    ids=["empty", "half", "no-end", "others", "strange", "letters", "ragged", "lost", "bytes"],
+    ids=["empty", "half", "no-end", "others", "strange", "letters", "ragged", "lost", "no-number",
+         "no-column", "bytes"],
 )  # fmt: skip
 def test_an_output_that_is_not_whole_is_an_error_and_not_no_evidence(text, message):
     with pytest.raises(ToolError, match=message):
@@ -169,7 +172,7 @@ def test_command_lines_are_lists_with_every_limit(tmp_path):
     assert pairs["-evalue"] == "1"
     assert pairs["-num_threads"] == "3"
     assert pairs["-max_target_seqs"] == "5000"
-    assert pairs["-outfmt"] == f"7 {' '.join(FIELDS)}"
+    assert pairs["-outfmt"] == f"7 {COLUMNS}"
     assert "-parse_seqids" not in makeblastdb_argv(tmp_path / "f", tmp_path / "d", "t")
     hh = hhsearch_argv(tmp_path / "q", tmp_path / "d", tmp_path / "o", HhsearchSettings(), 2)
     assert hh[hh.index("-p") + 1] == "20"

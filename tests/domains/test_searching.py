@@ -6,20 +6,12 @@ from pathlib import Path
 import pandas as pd
 import psutil
 import pytest
-from Bio import SearchIO
 
 from blocks.errors import InputError, InputProblems, ToolError
-from blocks.programs import run_program
 from tasks.domains import reference_parts, searching
-from tasks.domains.alignment import Hsp, join_collinear
-from tasks.domains.blast import blastp_argv, read_blast
-from tasks.domains.btop import btop_blocks
 from tasks.domains.calls import Protein
 from tasks.domains.dividing import AT_LIMIT
-from tasks.domains.evidence import evidence_frame
-from tasks.domains.evidence_rows import evidence_row
 from tasks.domains.profiles import depth
-from tasks.domains.queries import checked_queries
 from tasks.domains.reference import Reference, changed_files, open_reference
 from tasks.domains.reference_model import HhsuiteParams, JackhmmerProfiles
 from tasks.domains.search_settings import (
@@ -71,39 +63,6 @@ def test_domains_and_chains_are_found_and_the_program_says_which_it_is(reference
         assert (
             max(s + n for s, n in zip(row.target_starts, row.block_lengths, strict=True)) <= length
         )
-
-
-def ends_of(stretch):
-    """A stretch as all starts and all ends of one."""
-    return [stretch[0]], [stretch[1]]
-
-
-@pytest.mark.tool
-def test_a_table_of_blast_says_what_biopython_reads_in_it(reference, tmp_path):
-    queries = checked_queries(proteins())
-    query, table = tmp_path / "q.fasta", tmp_path / "hits.tsv"
-    query.write_text(queries.fasta())
-    database = reference.blast_database("chain_blast")
-    run_program(blastp_argv(query, database, table, BlastSettings(evalue=1_000), 1), timeout_s=60)
-    expected = [
-        evidence_row(queries.protein(result.id, "").id, "chain_blast", "blastp", hit.id, row)
-        for result in SearchIO.parse(table, "blast-tab", comments=True)
-        for hit in result
-        for row in join_collinear(
-            Hsp(
-                *btop_blocks([hsp.btop], ends_of(hsp.query_range), ends_of(hsp.hit_range)),
-                hsp.ident_num, hsp.evalue, hsp.bitscore,
-            )
-            for hsp in hit.hsps
-        )
-    ]  # fmt: skip
-
-    with table.open("rb") as file:
-        found = read_blast(file, queries, "chain_blast")
-
-    assert len(found) > 20
-    assert found["hsp_count"].max() > 1
-    pd.testing.assert_frame_equal(found, evidence_frame(expected))
 
 
 @pytest.mark.tool
