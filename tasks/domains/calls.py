@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import Field
+from pydantic import TypeAdapter
 
 from tasks.domains.ranges import Segments
-from tasks.parameters import Record
 
 Outcome = Literal["classified", "partly", "unclassified", "no_evidence", "rejected", "peptide"]
 """classified: every domain is, and nothing long enough for another is left;
@@ -27,7 +26,8 @@ class Protein:
     """Of the sequence."""
 
 
-class LevelCall(Record):
+@dataclass(frozen=True, slots=True)
+class LevelCall:
     """The class of a domain at one level of the hierarchy."""
 
     name: str
@@ -38,7 +38,8 @@ class LevelCall(Record):
     """Probability (0-1) that the value, or the best one where none is certain, is right."""
 
 
-class DomainEvidence(Record):
+@dataclass(frozen=True, slots=True)
+class DomainEvidence:
     """An alignment that supports a domain."""
 
     row: int
@@ -63,7 +64,8 @@ class DomainEvidence(Record):
     classification: str
 
 
-class DomainCall(Record):
+@dataclass(frozen=True, slots=True)
+class DomainCall:
     """A domain of a protein."""
 
     number: int
@@ -92,7 +94,8 @@ class DomainCall(Record):
     extended_end: int = 0
 
 
-class Unassigned(Record):
+@dataclass(frozen=True, slots=True)
+class Unassigned:
     """A stretch without a domain."""
 
     segments: Segments
@@ -101,7 +104,8 @@ class Unassigned(Record):
     """The best evidence there, in words."""
 
 
-class Annotation(Record):
+@dataclass(frozen=True, slots=True)
+class Annotation:
     """All domains of a protein."""
 
     protein: str
@@ -110,7 +114,11 @@ class Annotation(Record):
     outcome: Outcome
     domains: tuple[DomainCall, ...] = ()
     unassigned: tuple[Unassigned, ...] = ()
-    assigned: int = Field(0, ge=0)
+    assigned: int = 0
     """Residues in domains [aa]."""
     evidence_count: int = 0
     """Alignments of the protein, used or not."""
+
+
+ANNOTATION = TypeAdapter(Annotation)
+"""Writes annotations as JSON and reads them; the records themselves are made too often to check."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from tasks.domains.calls import Annotation, DomainCall
+from tasks.domains.calls import ANNOTATION, Annotation, DomainCall
 from tasks.domains.flat_blocks import flat_blocks, range_texts
 from tasks.domains.ranges import range_text, size
 
@@ -97,7 +97,7 @@ def unassigned_rows(annotation: Annotation) -> Iterator[dict[str, Any]]:
 
 def annotation_json(annotation: Annotation) -> dict[str, Any]:
     """An annotation for programs: the record's fields, with ranges as text."""
-    content = annotation.model_dump()
+    content: dict[str, Any] = ANNOTATION.dump_python(annotation)
     for domain in content["domains"]:
         domain["range"] = range_text(domain.pop("segments"))
         for one in domain["evidence"]:

@@ -21,7 +21,7 @@ from blocks.prediction_key import sequence_digests
 from blocks.settings import settings
 from blocks.storage import FileRef, Storage, Table, iter_table, open_uri, read_table
 from tasks.domains.annotating import annotate_each
-from tasks.domains.calls import Annotation
+from tasks.domains.calls import ANNOTATION, Annotation
 from tasks.domains.evidence import EVIDENCE_COLUMNS, EVIDENCE_SCHEMA
 from tasks.domains.initialise import COLUMNS as PROTEIN_COLUMNS
 from tasks.domains.initialise import Source, Tally, length_class, read_proteins
@@ -220,8 +220,8 @@ def partition(
     made, failed = annotate_each(
         proteins, evidence_table(summary), opened(reference).tables, settings_
     )
-    lines = [one.model_dump_json() for one in made]
-    content = gzip.compress(("\n".join(lines) + "\n").encode(), 3, mtime=0)
+    lines = b"".join(ANNOTATION.dump_json(one) + b"\n" for one in made)
+    content = gzip.compress(lines, 3, mtime=0)
     return Partitioned(
         stage="partition",
         annotations=Storage(settings().storage).put_bytes(content, ".jsonl.gz"),
@@ -233,10 +233,10 @@ def partition(
 
 def annotations_of(made: Partitioned) -> Iterator[Annotation]:
     """The annotations of a chunk, in order."""
-    with open_uri(made.annotations.uri) as file, gzip.open(file, "rt", encoding="utf-8") as lines:
+    with open_uri(made.annotations.uri) as file, gzip.open(file) as lines:
         for line in lines:
             if line.strip():
-                yield Annotation.model_validate_json(line)
+                yield ANNOTATION.validate_json(line)
 
 
 def evidence_table(summary: Summarised) -> pd.DataFrame:

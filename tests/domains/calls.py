@@ -5,8 +5,8 @@ from tasks.domains.evidence import evidence_frame
 
 
 def evidence(**others) -> DomainEvidence:
-    return DomainEvidence.model_validate(
-        {
+    return DomainEvidence(
+        **{
             "row": 0, "source": "hhsearch", "program": "hhsearch", "target": "d1xyza1",
             "domain": "d1xyza1", "evalue": 1e-20, "bitscore": None, "probability": 0.995,
             "identity": 0.25, "coverage": 0.9, "query_segments": ((159, 320), (349, 400)),
@@ -22,8 +22,8 @@ def domain(**others) -> DomainCall:
         LevelCall(name="superfamily", value="c.47.1", confidence=0.96),
         LevelCall(name="family", value=None, confidence=0.4),
     )
-    return DomainCall.model_validate(
-        {
+    return DomainCall(
+        **{
             "number": 1, "segments": ((159, 320), (349, 400)), "classification": "c.47.1",
             "levels": levels, "confidence": 0.93, "source": "hhsearch",
             "reference_domain": "d1xyza1", "reference_length": 220, "evidence": (evidence(),),
@@ -38,8 +38,8 @@ def annotation(**others) -> Annotation:
         Unassigned(segments=((0, 159),), reason="weak_hits", detail="d1abca_ E 0.001"),
         Unassigned(segments=((320, 349),), reason="short"),
     )
-    return Annotation.model_validate(
-        {
+    return Annotation(
+        **{
             "protein": "p<1>", "length": 400, "outcome": "partly", "domains": (domain(),),
             "unassigned": left, "assigned": 212, "evidence_count": 7, **others,
         }

@@ -5,6 +5,7 @@ residues, named for their class and a number.
 """
 
 import random
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -219,12 +220,10 @@ ROWS = [
 def test_the_order_of_the_evidence_does_not_matter(rng: random.Random):
     def without_rows(found):
         domains = tuple(
-            one.model_copy(
-                update={"evidence": tuple(e.model_copy(update={"row": 0}) for e in one.evidence)}
-            )
+            replace(one, evidence=tuple(replace(e, row=0) for e in one.evidence))
             for one in found.domains
         )
-        return found.model_copy(update={"domains": domains})
+        return replace(found, domains=domains)
 
     shuffled = rng.sample(ROWS, len(ROWS))
     assert without_rows(annotation(200, *shuffled)) == without_rows(annotation(200, *ROWS))
