@@ -38,6 +38,7 @@ from tasks import recording
 from tasks.fingerprint import cache_key
 from tasks.items import StageResult
 from tasks.results import run_id
+from tasks.run_logs import filter_logs
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -175,7 +176,7 @@ def pipeline(
     """
 
     def decorate(function: Callable[P, R]) -> Flow[P, R]:
-        recording.mask_logs()
+        filter_logs()
         made: Flow[P, R] = flow(
             name=name,
             version=_version(function),

@@ -25,10 +25,11 @@ from blocks import ledger
 from blocks.cancellation import run_is_cancelled
 from blocks.errors import SeqloomError, TransientError
 from blocks.executions import Status
-from blocks.masking import MaskingFilter, mask_error, one_line
+from blocks.masking import mask_error, one_line
 from blocks.processes import peak_memory_bytes
 from tasks.items import StageResult
 from tasks.parameters import Record
+from tasks.run_logs import HOOK_PREFIX, RUN_LOGGERS
 from tasks.run_origin import creator, execution_id, run_around
 
 P = ParamSpec("P")
@@ -37,7 +38,6 @@ R = TypeVar("R")
 HEARTBEAT_S = 60
 PAUSES_S = (0.5, 1, 2, 4, 8, 15, 30, 30, 30)
 """Between tries to write a record; together two minutes."""
-RUN_LOGGERS = ("prefect.flow_runs", "prefect.task_runs")
 
 
 @dataclass(slots=True)
@@ -54,14 +54,6 @@ class _Work:
 
 _measured: dict[UUID, _Work] = {}
 _heartbeats: dict[str, threading.Event] = {}
-
-
-def mask_logs() -> None:
-    """Let no secret into the logs of runs, wherever they are sent."""
-    for name in RUN_LOGGERS:
-        logger = logging.getLogger(name)
-        if not any(isinstance(one, MaskingFilter) for one in logger.filters):
-            logger.addFilter(MaskingFilter())
 
 
 def measured(stage: Callable[P, R]) -> Callable[P, R]:
@@ -161,7 +153,8 @@ def persistently(write: Callable[..., R], *args: object, **kwargs: object) -> R:
     return write(*args, **kwargs)
 
 
-def _task_ended(_task: Task[..., Any], run: TaskRun, state: State[Any]) -> None:
+def record_stage(_task: Task[..., Any], run: TaskRun, state: State[Any]) -> None:
+    """The log and the figures of a stage that ended."""
     row = _row_around()
     if row is None:
         return
@@ -185,7 +178,7 @@ def _task_ended(_task: Task[..., Any], run: TaskRun, state: State[Any]) -> None:
     )  # fmt: skip
 
 
-def _shown_ended(_task: Task[..., Any], run: TaskRun, state: State[Any]) -> None:
+def record_shown_stage(_task: Task[..., Any], run: TaskRun, state: State[Any]) -> None:
     """A stage whose figures its flow records: only what the log says of it."""
     row = _row_around()
     if row is not None:
@@ -240,7 +233,7 @@ def _flow_begins(told: Told) -> Callable[..., None]:
         beat.start()
         ledger.reconcile()  # last: where it fails, this run is recorded all the same
 
-    begin.__name__ = "record_running"
+    begin.__name__ = f"{HOOK_PREFIX}running"
     return begin
 
 
@@ -282,7 +275,7 @@ def _flow_ended(told_status: Status, told: Told) -> Callable[..., None]:
             persistently(_start, flow, flow_run, told, flow_run.start_time or datetime.now(UTC))
             persistently(_finish, row, status, state)
 
-    end.__name__ = f"record_{told_status}"
+    end.__name__ = f"{HOOK_PREFIX}{told_status}"
     return end
 
 
@@ -307,8 +300,11 @@ def _error(status: str, result: object, state: State[Any]) -> BaseException | st
     return result if isinstance(result, BaseException) else state.message
 
 
-TASK_HOOKS: dict[str, Any] = {"on_completion": [_task_ended], "on_failure": [_task_ended]}
-SHOWN_HOOKS: dict[str, Any] = {"on_completion": [_shown_ended], "on_failure": [_shown_ended]}
+TASK_HOOKS: dict[str, Any] = {"on_completion": [record_stage], "on_failure": [record_stage]}
+SHOWN_HOOKS: dict[str, Any] = {
+    "on_completion": [record_shown_stage],
+    "on_failure": [record_shown_stage],
+}
 
 
 def flow_hooks(told: Told) -> dict[str, Any]:
