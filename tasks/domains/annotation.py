@@ -10,6 +10,7 @@ The same evidence gives the same annotation, whatever the order of its rows.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
 import pandas as pd
 
@@ -24,12 +25,13 @@ from tasks.domains.calls import (
     Unassigned,
     UnassignedReason,
 )
-from tasks.domains.candidates import candidates_of
+from tasks.domains.candidates import Candidate, candidates_of
 from tasks.domains.confidence import confident
-from tasks.domains.consensus import proposals_of
+from tasks.domains.consensus import proposals_of, scored
 from tasks.domains.describing import Description
 from tasks.domains.hits import Hit, hits_by_protein, read_hits
 from tasks.domains.partition_settings import PartitionSettings
+from tasks.domains.proposal import Scored
 from tasks.domains.ranges import Segments, complement, normalised, size
 from tasks.domains.reference_tables import ReferenceTables
 from tasks.domains.selection import best_set
@@ -48,6 +50,9 @@ __all__ = [
     "annotate_all",
 ]
 
+SCORED_TOGETHER = 64
+"""Proteins whose candidates are in memory together."""
+
 
 def annotate_all(
     proteins: Iterable[Protein],
@@ -62,8 +67,9 @@ def annotate_all(
     proteins = list(proteins)
     lengths = {protein.id: len(protein.sequence) for protein in proteins}
     hits = hits_by_protein(evidence, lengths)
-    for protein in proteins:
-        yield _annotated(protein, hits.get(protein.id, []), tables, settings)
+    for begin in range(0, len(proteins), SCORED_TOGETHER):
+        some = proteins[begin : begin + SCORED_TOGETHER]
+        yield from _annotated([(one, hits.get(one.id, [])) for one in some], tables, settings)
 
 
 def annotate(
@@ -81,11 +87,36 @@ def annotate(
         settings: Limits.
     """
     hits = read_hits(evidence, len(protein.sequence))
-    return _annotated(protein, hits, tables, settings)
+    return next(_annotated([(protein, hits)], tables, settings))
 
 
 def _annotated(
-    protein: Protein, hits: Sequence[Hit], tables: ReferenceTables, settings: PartitionSettings
+    proteins: Sequence[tuple[Protein, Sequence[Hit]]],
+    tables: ReferenceTables,
+    settings: PartitionSettings,
+) -> Iterator[Annotation]:
+    candidates: list[Candidate] = []
+    lengths: list[int] = []
+    """Of the protein of each candidate."""
+    numbers: list[int] = []
+    for protein, hits in proteins:
+        length, before = len(protein.sequence), len(candidates)
+        if length >= settings.peptide_below:
+            for hit in hits:
+                candidates += candidates_of(hit, length, tables, settings.max_extension)
+        numbers.append(len(candidates) - before)
+        lengths += [length] * numbers[-1]
+    weighed = iter(scored(candidates, lengths, read_calibration()))
+    for (protein, hits), number in zip(proteins, numbers, strict=True):
+        yield _annotation(protein, hits, list(islice(weighed, number)), tables, settings)
+
+
+def _annotation(
+    protein: Protein,
+    hits: Sequence[Hit],
+    candidates: Sequence[Scored],
+    tables: ReferenceTables,
+    settings: PartitionSettings,
 ) -> Annotation:
     length = len(protein.sequence)
     whole: Segments = ((0, length),) if length else ()
@@ -94,9 +125,6 @@ def _annotated(
     if not hits:
         return _without_domains(protein, "no_evidence", "no_hit", whole)
     calibration = read_calibration()
-    candidates = [
-        one for hit in hits for one in candidates_of(hit, length, tables, settings.max_extension)
-    ]
     proposals = proposals_of(candidates, length, tables.homology_level, calibration)
     sure = confident(best_set(proposals), proposals, length, settings, calibration)
     describe = Description(proposals, tables, settings, calibration)

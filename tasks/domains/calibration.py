@@ -46,6 +46,13 @@ class Scorecard:
         """The same as a probability."""
         return 1 / (1 + exp(-self.log_odds(values)))
 
+    def probabilities(self, values: NDArray[np.float64]) -> list[float]:
+        """The probability of each row of values, shape (n, names)."""
+        total = np.full(len(values), self.intercept)
+        for column, edges, points in zip(values.T, self.edges, self.points, strict=True):
+            total += np.array(points)[np.searchsorted(edges, column, side="right")]
+        return [1 / (1 + exp(-one)) for one in total.tolist()]  # numpy's exp differs by processor
+
 
 @dataclass(frozen=True, slots=True)
 class Calibration:

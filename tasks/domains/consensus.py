@@ -5,11 +5,11 @@ protein and reference are related at all (E-value, identity, ...), and, if they 
 are those of the domain (coverage, room left in the protein, ...).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from tasks.domains.calibration import Calibration
 from tasks.domains.candidates import Candidate
-from tasks.domains.properties import ends_properties, relation_properties
+from tasks.domains.properties import properties_of
 from tasks.domains.proposal import Proposal, Scored, proposal_ends, proposal_relation
 from tasks.domains.ranges import Segments, iou, overlap, size
 
@@ -30,23 +30,32 @@ MOST_ENDS = 8
 """The ends of so many of the likeliest members are compared with all others."""
 
 
-def scored(candidate: Candidate, length: int, calibration: Calibration) -> Scored:
-    """A candidate of a protein of that length with its probabilities."""
-    cards = calibration.cards
-    kind = candidate.kind
-    related = cards[f"{kind} related"].probability(relation_properties(candidate))
-    if related < LEAST:
-        return Scored(0.0, related, 0.0, candidate)
-    ends = cards[f"{kind} ends"].probability(ends_properties(candidate, length))
-    return Scored(related * ends, related, ends, candidate)
+def scored(
+    candidates: Sequence[Candidate], lengths: Sequence[int], calibration: Calibration
+) -> list[Scored]:
+    """Candidates of proteins of these lengths with their probabilities.
+
+    Those of many proteins together: a card is looked up in for all of a kind at once.
+    """
+    kinds: dict[str, list[int]] = {}
+    for place, one in enumerate(candidates):
+        kinds.setdefault(one.kind, []).append(place)
+    found: dict[int, Scored] = {}
+    for kind, places in kinds.items():
+        some = [candidates[place] for place in places]
+        relation, ends = properties_of(some, [lengths[place] for place in places])
+        related = calibration.cards[f"{kind} related"].probabilities(relation)
+        right = calibration.cards[f"{kind} ends"].probabilities(ends)
+        for place, one, kin, placed in zip(places, some, related, right, strict=True):
+            found[place] = Scored(kin * placed, kin, placed, one)
+    return [found[place] for place in range(len(candidates))]
 
 
 def proposals_of(
-    candidates: Sequence[Candidate], length: int, homology_level: int, calibration: Calibration
+    candidates: Iterable[Scored], length: int, homology_level: int, calibration: Calibration
 ) -> list[Proposal]:
     """The proposals of a protein, those that begin first first."""
-    weighed = [scored(one, length, calibration) for one in candidates]
-    weighed = [one for one in weighed if one.probability >= LEAST]
+    weighed = [one for one in candidates if one.probability >= LEAST]
     weighed.sort(key=_best)
     proposals = []
     for group in _by_class(weighed, homology_level):

@@ -4,11 +4,16 @@ The numbers are where a bin begins; the first bin has no beginning.  `calibratio
 points of each bin, with a copy of these numbers.
 """
 
+from collections.abc import Sequence
 from math import log10
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tasks.domains.candidates import Candidate
 from tasks.domains.ranges import size
 
+Values = NDArray[np.float64]
 LOWEST_EVALUE = 1e-180
 """What BLAST prints as 0.0 is below this."""
 
@@ -79,37 +84,49 @@ def strength(evalue: float) -> float:
     return -log10(max(evalue, LOWEST_EVALUE))
 
 
-def relation_properties(candidate: Candidate) -> tuple[float, ...]:
-    """The values of RELATION."""
-    hit = candidate.hit
+def properties_of(candidates: Sequence[Candidate], lengths: Sequence[int]) -> tuple[Values, Values]:
+    """The values of RELATION and those of ENDS, shapes (candidates, properties).
+
+    Args:
+        lengths: Of the protein of each candidate.
+    """
+    numbers = np.array(list(map(_numbers, candidates)), float).reshape(-1, 12).T
+    strong, probability, columns, identity, fit, reference_length = numbers[:6]
+    missing, extended, residues, start, end, segments = numbers[6:]
+    coverage = columns / reference_length
+    length = np.array(lengths, float)
+    relation = strong, probability, columns, identity, coverage, fit
+    ends = (
+        coverage,
+        missing / reference_length,
+        extended / reference_length,
+        strong,
+        identity,
+        length - residues,
+        start,
+        length - end,
+        fit,
+        reference_length,
+        residues / np.maximum(reference_length - missing, 1),
+        segments,
+    )
+    return np.column_stack(relation), np.column_stack(ends)
+
+
+def _numbers(candidate: Candidate) -> tuple[float, ...]:
+    """What both are made of."""
+    hit, segments = candidate.hit, candidate.segments
     return (
         strength(hit.evalue),
         hit.probability if hit.source == "hhsearch" else 0.0,
         candidate.columns,
         hit.identities / hit.columns,
-        candidate.columns / candidate.reference_length,
         candidate.fit,
-    )
-
-
-def ends_properties(candidate: Candidate, length: int) -> tuple[float, ...]:
-    """The values of ENDS, in a protein of that length."""
-    hit = candidate.hit
-    segments = candidate.segments
-    residues = size(segments)
-    reference_length = candidate.reference_length
-    extended = candidate.extended_start + candidate.extended_end
-    return (
-        candidate.columns / reference_length,
-        candidate.missing / reference_length,
-        extended / reference_length,
-        strength(hit.evalue),
-        hit.identities / hit.columns,
-        length - residues,
+        candidate.reference_length,
+        candidate.missing,
+        candidate.extended_start + candidate.extended_end,
+        size(segments),
         segments[0][0],
-        length - segments[-1][1],
-        candidate.fit,
-        reference_length,
-        residues / max(reference_length - candidate.missing, 1),
+        segments[-1][1],
         len(segments),
     )

@@ -46,7 +46,7 @@ from tasks.domains.calibration import (
 from tasks.domains.candidates import Candidate, candidates_of
 from tasks.domains.classification import level_properties, votes
 from tasks.domains.confidence import context_properties
-from tasks.domains.consensus import homology_of, proposals_of
+from tasks.domains.consensus import homology_of, proposals_of, scored
 from tasks.domains.hits import read_hits
 from tasks.domains.partition_settings import PartitionSettings
 from tasks.domains.properties import (
@@ -56,8 +56,7 @@ from tasks.domains.properties import (
     ENDS,
     LEVEL,
     RELATION,
-    ends_properties,
-    relation_properties,
+    properties_of,
 )
 from tasks.domains.proposal import Proposal, proposal_ends, proposal_relation
 from tasks.domains.ranges import Segments, iou, overlap, size
@@ -70,7 +69,7 @@ EVALUE = BlastSettings().evalue
 KNOWN_ONE_OF = 5
 """Of so many chains one is seen with the hits of its own entry, too, for the cards of classes.  The
 others do without: a domain that is the reference's own is told apart before any card is asked."""
-Examples = list[tuple[tuple[float, ...], bool]]
+Examples = list[tuple[Sequence[float], bool]]
 Cases = Mapping[str, Sequence[Candidate]]
 """Chain (with a mark, if it was searched with HHsearch) -> candidates."""
 
@@ -226,18 +225,26 @@ def _hit_cards(data: Data, cases: Cases, names: Sequence[str]) -> dict[str, Scor
     ends: dict[str, Examples] = {}
     for case in names:
         length = len(data.sequences[chain_of(case)])
-        for one in cases[case]:
+        relation, of_ends = properties_of(cases[case], [length] * len(cases[case]))
+        for one, values, others in zip(cases[case], relation, of_ends, strict=True):
             if _has_profiles(case) and one.kind != "hhsearch":
                 continue  # known from the case without HHsearch
             homology = homology_of(one, SUPERFAMILY)
             kin = is_kin(data, case, one.segments, homology)
-            related.setdefault(one.kind, []).append((relation_properties(one), kin))
+            related.setdefault(one.kind, []).append((values, kin))
             if kin:
                 right = is_right(data, case, one.segments, homology)
-                ends.setdefault(one.kind, []).append((ends_properties(one, length), right))
+                ends.setdefault(one.kind, []).append((others, right))
     return {
         f"{kind} related": _card(found, RELATION) for kind, found in sorted(related.items())
     } | {f"{kind} ends": _card(found, ENDS) for kind, found in sorted(ends.items())}
+
+
+def _proposals(
+    candidates: Sequence[Candidate], length: int, calibration: Calibration
+) -> list[Proposal]:
+    weighed = scored(candidates, [length] * len(candidates), calibration)
+    return proposals_of(weighed, length, SUPERFAMILY, calibration)
 
 
 def _proposal_examples(
@@ -248,7 +255,7 @@ def _proposal_examples(
     ends: Examples = []
     for case in names:
         length = len(data.sequences[chain_of(case)])
-        for one in proposals_of(cases[case], length, SUPERFAMILY, Calibration({}, cards, ())):
+        for one in _proposals(cases[case], length, Calibration({}, cards, ())):
             kin = is_kin(data, case, one.segments, one.homology)
             related.append((proposal_relation(one), kin))
             if kin:
@@ -273,7 +280,7 @@ def _chosen(
 ) -> list[tuple[str, tuple[float, ...], bool]]:
     """Case, values of CONTEXT and truth of each chosen domain; adds to the examples of classes."""
     length = len(data.sequences[chain_of(case)])
-    proposals = proposals_of(candidates, length, SUPERFAMILY, calibration)
+    proposals = _proposals(candidates, length, calibration)
     domains = placed(best_set(proposals), length, SETTINGS)
     found = []
     for one, values in zip(domains, context_properties(domains, proposals, length), strict=True):

@@ -25,12 +25,12 @@ def test_a_protein_that_cannot_be_annotated_leaves_the_others_alone(monkeypatch,
     whole, failed = each()
     assert ([one.protein for one in whole], failed) == (["first", "second", "third"], {})
 
-    def failing(protein, *rest, real=annotation._annotated):
+    def failing(protein, *rest, real=annotation._annotation):
         if protein.id == bad:
             raise ZeroDivisionError("by\n0")
         return real(protein, *rest)
 
-    monkeypatch.setattr(annotation, "_annotated", failing)
+    monkeypatch.setattr(annotation, "_annotation", failing)
     made, failed = each()
 
     assert made == [one for one in whole if one.protein != bad]
