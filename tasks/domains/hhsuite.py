@@ -4,7 +4,8 @@ What the programs (3.3.0) want, and what they do not say:
 
 * A database needs `_a3m` and `_cs219`; hhsearch crashes where the latter has other entries, and
   where entry names of a3m and hhm differ it silently takes the a3m. Names beyond some 50
-  characters crash it; `ENTRY_NAME` is what a reference's ids are held to.
+  characters crash it; `ENTRY_NAME` is what a reference's ids are held to. (BLAST+ drops dots
+  at the end of an id.)
 * hhsearch does not read the content of `_cs219`, hhblits does (`tasks.domains.ffindex`).
 * cstranslate is not on PATH in Debian, and there is one for each kind of processor.
 * An output without hits has no alignments, which Biopython does not expect.
@@ -28,8 +29,10 @@ from tasks.domains.outputs import reading
 from tasks.domains.search_settings import HhsearchSettings, ProfileSettings
 
 TOOL: Program = "hhsearch"
-ENTRY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:+-]{0,29}")
-ENTRY_NAME_EXPECTED = "up to 30 letters, digits and _ . : + -, the first a letter or digit"
+ENTRY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:+-]{0,29}(?<!\.)")
+ENTRY_NAME_EXPECTED = (
+    "up to 30 letters, digits and _ . : + -, the first a letter or digit, the last no dot"
+)
 DATABASE_PARTS = ("a3m", "cs219")
 """Without both of them hhsearch does not run."""
 BIGGEST_E = "1e6"

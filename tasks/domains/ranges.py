@@ -22,6 +22,21 @@ def parse_range(text: str, where: str = "range") -> Segments:
     Raises:
         InputError: It is no such text, runs backwards, starts before 1, or names several chains.
     """
+    return normalised(_parts(text, where))
+
+
+def repeats_itself(text: str) -> bool:
+    """Whether a range that can be parsed names a position twice.
+
+    >>> repeats_itself("1-40,30-90"), repeats_itself("1-40,41-90")
+    (True, False)
+    """
+    parts = _parts(text, "range")
+    return sum(end - start for start, end in parts) > size(normalised(parts))
+
+
+def _parts(text: str, where: str) -> list[tuple[int, int]]:
+    """The stretches as they stand there."""
     parts = []
     chains = set()
     for piece in text.split(","):
@@ -35,7 +50,7 @@ def parse_range(text: str, where: str = "range") -> Segments:
         parts.append((first - 1, last))
     if len(chains) > 1:
         raise InputError(f"{where}: {text!r} spans several chains; expected one")
-    return normalised(parts)
+    return parts
 
 
 def range_text(segments: Segments) -> str:

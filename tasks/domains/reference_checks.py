@@ -7,12 +7,14 @@ import pandas as pd
 
 from blocks.errors import InputError
 from tasks.domains.hhsuite import ENTRY_NAME, ENTRY_NAME_EXPECTED
-from tasks.domains.ranges import Segments, overlap, parse_range, size
+from tasks.domains.ranges import Segments, overlap, parse_range, repeats_itself, size
 from tasks.sequences import Findings
 
 _PART = r"\s*(?:[^:,\s]+:)?\d+(?:-\d+)?\s*"
 RANGE = f"{_PART}(?:,{_PART})*"
 RANGE_EXPECTED = "positions such as 10-150,200-220"
+NOTED = 3
+"""Names in a note."""
 CLASS = r"[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*"
 
 
@@ -73,36 +75,57 @@ def segments_in_chain(row: Any, length: int, findings: Findings) -> Segments:  #
     return segments
 
 
+def note(names: Iterable[str], what: str) -> list[str]:
+    """A line about entries, with the names of the first; none where there are none.
+
+    >>> note(["d2", "d1", "d3", "d2", "d4"], "domains have no class")
+    ['4 domains have no class: d2, d1, d3 and 1 more']
+    """
+    unique = list(dict.fromkeys(names))
+    if not unique:
+        return []
+    more = f" and {len(unique) - NOTED:,} more" if len(unique) > NOTED else ""
+    return [f"{len(unique):,} {what}: {', '.join(unique[:NOTED])}{more}"]
+
+
 def notes_on_overlaps(placed: Iterable[tuple[str, Segments]]) -> list[str]:
     """Chains whose domains share residues.
 
     >>> notes_on_overlaps([("1abc_A", ((0, 50),)), ("1abc_A", ((40, 90),)), ("1abc_a", ((0, 9),))])
-    ['1 chains have domains that share residues']
+    ['1 chains have domains that share residues: 1abc_A']
     """
     taken: dict[str, list[Segments]] = {}
-    overlapping = set()
+    overlapping = []
     for chain, segments in placed:
         if any(overlap(segments, other) for other in taken.get(chain, [])):
-            overlapping.add(chain)
+            overlapping.append(chain)
         taken.setdefault(chain, []).append(segments)
-    return [f"{len(overlapping)} chains have domains that share residues"] if overlapping else []
+    return note(overlapping, "chains have domains that share residues")
 
 
-def notes_on_lengths(ranges: Iterable[str], lengths: Iterable[int]) -> list[str]:
-    """Domains whose sequence and range differ in length, and ranges in several chains.
+def notes_on_ranges(domains: pd.DataFrame) -> list[str]:
+    """Domains whose range is not there, strange, or of another length than the sequence.
 
-    >>> notes_on_lengths(["1-10", "1-10", "", "A:1-4,B:1-6"], [10, 9, 8, 10])
-    ['1 domains have a sequence as long as their range is not', '1 ranges are not of one chain']
+    Args:
+        domains: `domain_id`, `range` and `length`.
     """
-    differing = unread = 0
-    for text, length in zip(ranges, lengths, strict=True):
+    none, differing, several, twice = [], [], [], []
+    columns = (domains[name] for name in ("domain_id", "range", "length"))
+    for domain, text, length in zip(*columns, strict=True):
         try:
-            differing += bool(text) and size(parse_range(text)) != length
+            if not text:
+                none.append(domain)
+            elif repeats_itself(text):
+                twice.append(domain)
+            elif size(parse_range(text)) != length:
+                differing.append(domain)
         except InputError:
-            unread += 1
-    found = []
-    if differing:
-        found.append(f"{differing} domains have a sequence as long as their range is not")
-    if unread:
-        found.append(f"{unread} ranges are not of one chain")
-    return found
+            several.append(domain)
+    if len(none) == len(domains):  # ranges were not given
+        none = []
+    return [
+        *note(none, "domains have no range"),
+        *note(differing, "domains have a sequence of another length than their range"),
+        *note(twice, "domains have a range that names residues twice"),
+        *note(several, "domains have a range that is not of one chain"),
+    ]

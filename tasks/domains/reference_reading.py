@@ -4,22 +4,23 @@ Everything that is wrong with the inputs is told at once, with file, row and wha
 before any program is started. What is only remarkable becomes a note of the reference.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, Any
 
 import pandas as pd
 
 from blocks.errors import InputProblems
 from tasks.domains.ecod_release import read_ecod_domains, with_domain_ids
-from tasks.domains.ranges import range_text
+from tasks.domains.ranges import Segments, range_text
 from tasks.domains.reference_checks import (
     check_classes,
     check_ids,
     check_match,
     check_ranges,
-    notes_on_lengths,
+    note,
     notes_on_overlaps,
+    notes_on_ranges,
     segments_in_chain,
 )
 from tasks.domains.reference_model import EcodSource, Source, TableColumns, TableSource
@@ -66,16 +67,15 @@ def read_reference(source: Source, files: Files) -> ReferenceContent:
     check_classes(rows, len(source.levels), findings)
     findings.stop_if_any()
     domains = given.domains.assign(length=given.domains["sequence"].str.len())
-    notes = [*given.notes, *notes_on_lengths(domains["range"], domains["length"])]
-    if (unknown := int((domains["classification"] == "").sum())) > 0:
-        notes.append(f"{unknown} domains have no class")
+    unknown = domains["domain_id"][domains["classification"] == ""]
+    notes = [*given.notes, *notes_on_ranges(domains), *note(unknown, "domains have no class")]
     chains = _chain_rows(given, findings, notes)
     findings.stop_if_any()
     known = set(chains["chain_id"])
     sequences = given.chain_sequences
-    kept = sequences[sequences["id"].isin(known)].reset_index(drop=True)
-    if (left_out := len(sequences) - len(kept)) > 0:
-        notes.append(f"{left_out} chains without domains in the tables were left out")
+    there = sequences["id"].isin(known)
+    notes += note(sequences["id"][~there], "chains without domains in the tables were left out")
+    kept = sequences[there].reset_index(drop=True)
     return ReferenceContent(
         domains=domains[[*DOMAIN_COLUMNS, "sequence"]],
         chains=chains,
@@ -192,14 +192,15 @@ def _chain_rows(given: _Given, findings: Findings, notes: list[str]) -> pd.DataF
         for row in given.chain_rows[missing].drop_duplicates("chain_id").itertuples():
             findings.add(f"{row.place}, chain {row.chain_id!r}", "no sequence", "one in the FASTA")
     elif order and missing.any():
-        count = given.chain_rows["chain_id"][missing].nunique()
-        notes.append(f"{count} chains of the table have no sequence; whole chains lack them")
+        absent = given.chain_rows["chain_id"][missing]
+        notes += note(absent, "chains of the table have no sequence, so no whole chain is searched")
     rows = []
     for row in given.chain_rows[~missing].itertuples():
         segments = segments_in_chain(row, length[row.chain_id], findings)
         if segments:
             rows.append((order[row.chain_id], segments, row))
     rows.sort(key=lambda one: one[:2])
+    notes += _notes_on_letters(given, rows)
     notes += notes_on_overlaps((str(row.chain_id), segments) for _, segments, row in rows)
     records = [
         (
@@ -214,3 +215,16 @@ def _chain_rows(given: _Given, findings: Findings, notes: list[str]) -> pd.DataF
     frame = pd.DataFrame(records, columns=list(CHAIN_COLUMNS))
     text = dict.fromkeys(("chain_id", "domain_id", "range", "classification"), "str")
     return frame.astype({**text, "length": "int64"})
+
+
+def _notes_on_letters(given: _Given, rows: Iterable[tuple[int, Segments, Any]]) -> list[str]:
+    """Domains that lie elsewhere in their chain than their range tells."""
+    chains = given.chain_sequences["sequence"].tolist()
+    domains = dict(zip(given.domains["domain_id"], given.domains["sequence"], strict=True))
+    differing = []
+    for chain, segments, row in rows:
+        there = "".join(chains[chain][start:end] for start, end in segments)
+        own = domains.get(row.domain_id, there)
+        if len(own) == len(there) and own != there:
+            differing.append(row.domain_id)
+    return note(differing, "domains have other letters than their chain has in their range")

@@ -86,7 +86,10 @@ def test_columns_may_have_other_names_and_chains_a_table_of_their_own():
     assert found.chains["domain_id"].tolist() == ["d1", "other"]
     assert found.chains["classification"].tolist() == ["c.1", "d.58.7.1"]
     assert found.chain_sequences["id"].tolist() == ["1abc_A"]
-    assert found.notes == ("1 chains without domains in the tables were left out",)
+    assert found.notes == (
+        "2 domains have no range: d2, d3",
+        "1 chains without domains in the tables were left out: 1abc_a",
+    )
 
 
 def test_chains_that_differ_in_letter_case_or_have_long_names_stay_apart():
@@ -102,12 +105,27 @@ def test_what_is_only_remarkable_is_noted():
     table = TABLE.replace("\t6-10\ta.4.5", "\t5-12\t").replace("1abc_a", "2xyz_B")
 
     assert read(table=table).notes == (
-        "1 domains have a sequence as long as their range is not",
-        "1 domains have no class",
-        "1 chains of the table have no sequence; whole chains lack them",
-        "1 chains have domains that share residues",
-        "1 chains without domains in the tables were left out",
+        "1 domains have a sequence of another length than their range: d2",
+        "1 domains have no class: d2",
+        "1 chains of the table have no sequence, so no whole chain is searched: 2xyz_B",
+        "1 chains have domains that share residues: 1abc_A",
+        "1 chains without domains in the tables were left out: 1abc_a",
     )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "note"),
+    [
+        ("6-10", "5-9", "other letters than their chain has in their range"),
+        ("6-10", "6-9,8-10", "a range that names residues twice"),
+        ("6-10", "", "no range"),
+    ],
+    ids=["shifted", "twice", "none"],
+)
+def test_a_range_that_may_be_wrong_is_noted_with_its_domain(old, new, note):
+    table = TABLE.replace(f"\t{old}\t", f"\t{new}\t")
+
+    assert read(table=table).notes[0] == f"1 domains have {note}: d2"
 
 
 @pytest.mark.parametrize(
@@ -172,9 +190,16 @@ def test_what_is_only_remarkable_is_noted():
             },
             [
                 "domain 'd/3': cannot be an id; expected up to 30 letters, digits and _ . : + -, "
-                "the first a letter or digit",
+                "the first a letter or digit, the last no dot",
                 f"chain '{'x' * 31}': cannot be an id; expected up to 30 letters, digits and "
-                "_ . : + -, the first a letter or digit",
+                "_ . : + -, the first a letter or digit, the last no dot",
+            ],
+        ),
+        (
+            {"domains": DOMAINS.replace(">d3", ">d3."), "table": TABLE.replace("d3", "d3.")},
+            [
+                "domain 'd3.': cannot be an id; expected up to 30 letters, digits and _ . : + -, "
+                "the first a letter or digit, the last no dot",
             ],
         ),
         (

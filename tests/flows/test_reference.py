@@ -145,7 +145,7 @@ def test_the_plan_tells_counts_and_what_is_remarkable(inputs):
 
     assert text.splitlines() == [
         f"41 domains, 19 chains, into {inputs.parent / 'references'}",
-        "1 chains without domains in the tables were left out",
+        "1 chains without domains in the tables were left out: 9abc_A",
     ]
 
 
