@@ -125,6 +125,16 @@ class Batch:
             for item in items
         ]  # fmt: skip
 
+    def halt(self) -> None:
+        """A run has ended: what it left unfinished waits for the next one."""
+        with writing(self.engine) as connection:
+            for table, change in (
+                (ITEMS, sa.update(ITEMS).values(state="pending", updated_at=datetime.now(UTC))),
+                (STAGES, sa.delete(STAGES)),
+            ):
+                mine = (table.c.batch_id == self.id, table.c.state == "running")
+                connection.execute(change.where(*mine))
+
     def finish(self, stage: str, outcomes: Mapping[str, str]) -> None:
         """These items are done, each with its outcome."""
         now = datetime.now(UTC)

@@ -147,18 +147,25 @@ def _masked_value(value: object) -> object:
 class MaskingFilter(logging.Filter):
     """Masks messages and tracebacks before any handler sees them.
 
-    Wrong input is told in its message: a traceback would hide it.
+    What is raised on purpose is told in its message: a traceback would hide it.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Keep the record, masked."""
         record.msg, record.args = mask(record.getMessage()), ()
-        if record.exc_info and isinstance(record.exc_info[1], InputError):
+        if record.exc_info and _is_told(record.exc_info[1]):
             record.exc_info = record.exc_text = None
         elif record.exc_info and record.exc_info[0] is not None:
             told = "".join(traceback.format_exception(*record.exc_info)).rstrip("\n")
             record.exc_text = "\n".join(str(mask(line)) for line in told.split("\n"))
         return True
+
+
+def _is_told(error: BaseException | None) -> bool:
+    """Whether an error says all in its message: there is no other one behind it."""
+    return isinstance(error, InputError) or (
+        isinstance(error, SeqloomError) and error.__cause__ is None
+    )
 
 
 def _plain(data: object) -> object:

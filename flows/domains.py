@@ -103,7 +103,9 @@ def _execution() -> str | None:
 def _nothing(params: DomainsParams, waiting: int, left_out: int = 0) -> DomainsResult:
     """The result of a run without anything to do, which is an error unless new ones were meant."""
     if params.proteins == "all":
-        told = f"no files of sequences that are settled ({waiting} wait)"
+        told = "no files of sequences"
+        if waiting:
+            told += f" that have not just changed ({waiting} have, and wait for settle_s)"
         raise InputError(f"input: {params.input.place}: {told}; expected at least one")
     run_logger().info("Nothing to do: %d proteins done before, %d files wait", left_out, waiting)
     return DomainsResult(batch=params.batch_name, left_out=left_out, waiting=waiting)

@@ -30,6 +30,19 @@ SHARD = 16
 """Digits of a digest in the name of a lock."""
 
 
+_ended: dict[tuple[str, int], str] = {}
+"""Batch -> the failure that ends its run: searches that are under way begin nothing more."""
+
+
+def begin_searches(batch: Batch) -> None:
+    """Forget what ended an earlier run of the batch in this process."""
+    _ended.pop(_key(batch), None)
+
+
+def _key(batch: Batch) -> tuple[str, int]:
+    return str(batch.engine.url), batch.id
+
+
 @dataclass(frozen=True, slots=True)
 class Kept:
     """Where evidence and states are kept, and who waits for whom."""
@@ -146,6 +159,8 @@ class _Work(Generic[A]):
 
     def take(self, part: Sequence[Protein]) -> None:
         """Ask for some proteins; those that fail are noted with the reason."""
+        if (told := _ended.get(_key(self.kept.batch))) is not None:
+            raise SeqloomError(told)
         left = self._left()
         if left <= 0:
             reason = f"not begun: {self._limit()} was reached"
@@ -160,7 +175,8 @@ class _Work(Generic[A]):
             self.tick(len(found))
             if not self.limits.continue_on_error:
                 name, reason = next(iter(errors.items()))
-                raise SeqloomError(f"{name}, {self.asking.stage}: {reason}")
+                told = f"{name}, {self.asking.stage}: {reason}"
+                raise SeqloomError(_ended.setdefault(_key(self.kept.batch), told))
 
     def _ask(self, part: Sequence[Protein]) -> A:
         return self.asking.ask(part, max(self._left(), 0.1))

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -26,7 +27,7 @@ from tasks.domains.search_jobs import deciding, evidence_store, search_of
 from tasks.domains.searching import search_versions
 from tasks.domains.stages import initialise
 from tasks.items import StageResult
-from tasks.policies import call
+from tasks.policies import call, run_logger
 from tasks.sequence_files import SUFFIXES
 
 
@@ -58,6 +59,8 @@ def prepare(params: DomainsParams) -> Prepared:
     Raises:
         InputError: One of them is not.
     """
+    if params.proteins == "failed":
+        find_batch(engine(), params.batch_name)
     reference = open_reference(_reference_place(params.reference))
     if params.mode == "FULL":
         reference.require_hhsuite()
@@ -91,7 +94,14 @@ def _reference_place(given: str) -> str:
     place = in_data(given)
     if "/" in given or Path(place).is_dir() or "://" in settings().results:
         return place
-    return str(references_folder() / given)
+    built = references_folder()
+    if not (built / given).is_dir():
+        known = sorted(one.name for one in built.glob("*") if one.is_symlink())
+        named = f"one of {', '.join(known)}" if known else "one that was built; there is none"
+        raise InputError(
+            f"reference {given!r}: not known; expected {named} in {built}, or the path of one"
+        )
+    return str(built / given)
 
 
 def files_of(given: ProteinInput) -> Files:
@@ -103,7 +113,7 @@ def files_of(given: ProteinInput) -> Files:
     if given.samplesheet:
         with open_uri(in_data(given.samplesheet)) as file:
             text = file.read().decode("utf-8-sig", errors="replace")
-        return _referred(read_sheet(text, given.samplesheet))
+        return _referred(read_sheet(text, given.samplesheet), given.samplesheet)
     place = in_data(given.sequences)
     filesystem, path = filesystem_of(place)
     if not filesystem.isdir(path):
@@ -114,13 +124,14 @@ def files_of(given: ProteinInput) -> Files:
     return Files(found, ("",) * len(found), tuple(sorted(young)), is_folder=True)
 
 
-def _referred(sources: tuple[Source, ...]) -> Files:
+def _referred(sources: tuple[Source, ...], sheet: str) -> Files:
     found, problems = [], []
     for source in sources:
         try:
             found.append(refer(source.place, settings().data))
         except InputError:
-            problems.append(Problem(source.place, "cannot be read", "a file that is there"))
+            where = f"{sheet}, sample {source.prefix!r}: {in_data(source.place)}"
+            problems.append(Problem(where, "cannot be read", "a file that is there"))
     if problems:
         raise InputProblems(problems)
     return Files(tuple(found), tuple(source.prefix for source in sources))
@@ -151,6 +162,9 @@ def read_input(run: Prepared) -> Read:
     read = cast(Read, call(task, "initialise", arguments, run.params.refresh))
     if read.refused and not (run.files.is_folder and run.params.continue_on_error):
         raise InputProblems([Problem(*one) for found in read.refused.values() for one in found])
+    for found in read.refused.values():
+        more = f" (and {len(found) - 1:,} more problems)" if len(found) > 1 else ""
+        run_logger().warning("left out, as wrong: %s%s", Problem(*found[0]), more)
     return read
 
 
@@ -242,11 +256,8 @@ def _chosen_digests(run: Prepared, read: Read) -> Iterator[tuple[int, list[str]]
     """How many proteins the run would work on, and digests of those that it would search."""
     which, batch = run.params.proteins, None
     if which != "all":
-        try:
+        with suppress(InputError):  # a batch that begins: all are new
             batch = find_batch(engine(), run.params.batch_name)
-        except InputError:
-            if which == "failed":
-                return
     for frame in iter_table(read.table):
         sound = frame[~frame["source"].isin(list(read.refused))]
         if batch is not None:

@@ -32,11 +32,11 @@ def check_match(
         findings.add(f"{name}, {missing}", "has no row in the table of domains", "one row")
 
 
-def check_ids(what: str, ids: Iterable[str], findings: Findings) -> None:
-    """Ids that every program takes as they are; letter case and length of a chain's id are free."""
-    for identifier in dict.fromkeys(ids):
+def check_ids(what: str, ids: Iterable[tuple[str, str]], findings: Findings) -> None:
+    """Ids that every program takes as they are; each with the file, or file and row, it is from."""
+    for identifier, place in dict(ids).items():
         if not ENTRY_NAME.fullmatch(identifier):
-            findings.add(f"{what} {identifier!r}", "cannot be an id", ENTRY_NAME_EXPECTED)
+            findings.add(f"{place}, {what} {identifier!r}", "cannot be an id", ENTRY_NAME_EXPECTED)
 
 
 def check_classes(rows: pd.DataFrame, depth: int, findings: Findings) -> None:

@@ -59,14 +59,18 @@ def read_reference(source: Source, files: Files) -> ReferenceContent:
             given = _from_tables(source, files, findings)
         case EcodSource():
             given = _from_ecod(files, findings)
-    check_ids("domain", given.domains["domain_id"], findings)
-    check_ids("chain", given.chain_sequences["id"], findings)
-    findings.stop_if_any()
-    named = ["place", "domain_id", "classification"]
-    rows = pd.concat([given.domains[named], given.chain_rows[named]]).drop_duplicates()
+    # a domain without a row in the table has none of its cells
+    domains = given.domains.fillna(
+        {"place": files["domains"][0], "range": "", "classification": "", "source_chain": ""}
+    )
+    check_ids("domain", zip(domains["domain_id"], domains["place"], strict=True), findings)
+    if "chains" in files:
+        named = ((one, files["chains"][0]) for one in given.chain_sequences["id"])
+        check_ids("chain", named, findings)
+    classed = ["place", "domain_id", "classification"]
+    rows = pd.concat([domains[classed], given.chain_rows[classed]]).drop_duplicates()
     check_classes(rows, len(source.levels), findings)
-    findings.stop_if_any()
-    domains = given.domains.assign(length=given.domains["sequence"].str.len())
+    domains["length"] = domains["sequence"].str.len()
     unknown = domains["domain_id"][domains["classification"] == ""]
     notes = [*given.notes, *notes_on_ranges(domains), *note(unknown, "domains have no class")]
     chains = _chain_rows(given, findings, notes)

@@ -4,6 +4,7 @@ import platform
 from collections.abc import Sequence
 from importlib.metadata import version
 
+from blocks.errors import Problem
 from tasks.domains.batch_page import BatchPage
 from tasks.domains.calibration import read_calibration
 from tasks.domains.calibration_bins import measured_frame, measured_note
@@ -52,8 +53,7 @@ def _notes(run: Prepared, read: Read) -> list[str]:
     notes = list(run.reference.manifest.notes)
     if read.repeated:
         notes.append(f"{read.repeated:,} records came twice, with the same sequence; left out.")
-    notes += [f"{place} was left out: {problems[0][0]}: {problems[0][1]}"
-              for place, problems in read.refused.items()]  # fmt: skip
+    notes += [f"A file was left out. {Problem(*found[0])}" for found in read.refused.values()]
     if run.files.waiting:
         notes.append(f"{len(run.files.waiting):,} files had just changed; the next run takes them.")
     if "phmmer" in run.versions:

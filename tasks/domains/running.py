@@ -20,6 +20,7 @@ from blocks.batch_states import STATES, BatchStatus
 from tasks.announcing import announce_table
 from tasks.domains import search_stages, stages
 from tasks.domains.delivery import Done
+from tasks.domains.keeping import begin_searches
 from tasks.domains.outcome import (
     Chunk,
     Partitioned,
@@ -50,6 +51,11 @@ class _Searches:
     """Of all searches, in the order of the stages."""
     others: tuple[Future, ...] = ()
 
+    @property
+    def futures(self) -> tuple[Future, ...]:
+        """All."""
+        return (*self.found, *self.others)
+
 
 @dataclass(frozen=True, slots=True)
 class _Ending:
@@ -63,8 +69,7 @@ class _Ending:
     @property
     def futures(self) -> list[Future]:
         """In the order in which they can fail."""
-        searches = self.searches
-        return [*searches.found, *searches.others, self.registered, self.summary, self.partitioned]
+        return [*self.searches.futures, self.registered, self.summary, self.partitioned]
 
 
 class Chunks:
@@ -85,6 +90,7 @@ class Chunks:
             Exception: What the first stage that failed by itself raised, once all that was under
                 way has ended; what was found is stored.
         """
+        begin_searches(self._batch)
         searching: deque[_Searches] = deque()
         ending: deque[_Ending] = deque()
         finished: list[Done] = []
@@ -98,8 +104,12 @@ class Chunks:
             ending.extend(self._ending(one) for one in searching)
             while ending:
                 finished.append(self._settled(ending.popleft()))
+        except BaseException:
+            under_way = [future for one in ending for future in one.futures]
+            wait([*under_way, *(future for one in searching for future in one.futures)])
+            self._batch.halt()
+            raise
         finally:
-            wait([future for one in ending for future in one.futures])
             self._tell()
         return finished
 

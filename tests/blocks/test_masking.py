@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, SecretStr
 
-from blocks.errors import InputProblems, Problem, SeqloomError, ServiceError
+from blocks.errors import InputError, InputProblems, Problem, SeqloomError, ServiceError
 from blocks.masking import MaskingFilter, mask, mask_error, one_line
 
 
@@ -99,6 +99,25 @@ def test_the_filter_masks_messages_arguments_and_tracebacks(
     assert "asked with {'password': '***" in caplog.text
     assert "ValueError: secret=***" in caplog.text
     assert "hunter2" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("error", "cause", "shown"),
+    [
+        (SeqloomError("p1, hhsearch: killed"), None, False),
+        (SeqloomError("p1, hhsearch: killed"), ZeroDivisionError("why"), True),
+        (InputError("no file"), KeyError("why"), False),
+        (ValueError("surprise"), None, True),
+    ],
+)
+def test_a_traceback_is_shown_where_the_message_does_not_tell_all(error, cause, shown) -> None:
+    error.__cause__ = cause
+    record = logging.LogRecord(
+        "masked", logging.ERROR, "", 0, "it failed", None, (type(error), error, None)
+    )
+
+    assert MaskingFilter().filter(record)
+    assert (record.exc_text is not None) == shown
 
 
 def test_masking_a_long_aligned_sequence_takes_no_time() -> None:

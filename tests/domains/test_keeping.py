@@ -15,7 +15,7 @@ from blocks.errors import SeqloomError, ToolError
 from blocks.evidence_store import EvidenceStore, Search
 from tasks.domains.calls import Protein
 from tasks.domains.evidence import evidence_frame
-from tasks.domains.keeping import Asking, Kept, evidence_of, kept_search, rows_of
+from tasks.domains.keeping import Asking, Kept, begin_searches, evidence_of, kept_search, rows_of
 from tasks.domains.outcome import STAGES, Limits
 
 SEARCH = Search.of("domain_blast", reference="r")
@@ -196,3 +196,26 @@ def test_a_full_disk_loses_nothing_that_was_stored(kept, full_disk):
     found = search(small, program, at_once=1)
     assert program.asked == [["digest3"], ["digest4"]]
     assert len(evidence_of({"x": found.places}, PROTEINS, small.store)) == 4
+
+
+def test_after_a_failure_that_ends_the_run_nothing_is_asked(kept):
+    with pytest.raises(SeqloomError, match=r"p1, domain_blast: blastp .* crashed"):
+        search(kept, Program(crash=("digest1",)), PROTEINS[:2], continue_on_error=False)
+    program = Program()
+
+    with pytest.raises(SeqloomError, match=r"p1, domain_blast: blastp .* crashed"):
+        search(kept, program, PROTEINS[2:], continue_on_error=False)
+    begin_searches(kept.batch)
+    search(kept, program, PROTEINS[2:], continue_on_error=False)
+
+    assert program.asked == [["digest3", "digest4"]]
+
+
+def test_what_a_run_leaves_unfinished_waits_for_the_next_one(kept):
+    kept.batch.record("domain_blast", "done", ["p1"])
+    kept.batch.record("chain_blast", "running", ["p1", "p2"])
+
+    kept.batch.halt()
+
+    assert [one.state for one in kept.batch.items()] == ["pending"] * len([*PROTEINS, TWIN])
+    assert kept.batch.stages_of(["p1", "p2"]) == {"p1": {"domain_blast": "done"}, "p2": {}}

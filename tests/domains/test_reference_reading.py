@@ -113,6 +113,21 @@ def test_what_is_only_remarkable_is_noted():
     )
 
 
+def test_everything_that_is_wrong_is_told_at_once():
+    table = TABLE.replace("d1\t", "d9\t").replace("a.4.5", "a..5").replace("1-4", "1-9")
+
+    with pytest.raises(InputProblems) as caught:
+        read(table=table)
+
+    told = [(one.where.partition(", range")[0], one.what) for one in caught.value.problems]
+    assert told == [
+        ("table.tsv, row 2, domain 'd9'", "no sequence"),
+        ("d.fasta, d1", "has no row in the table of domains"),
+        ("table.tsv, row 3, domain 'd2'", "class 'a..5'"),
+        ("table.tsv, row 4, domain 'd3'", "'1-9' ends behind the chain"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "note"),
     [
@@ -189,17 +204,17 @@ def test_a_range_that_may_be_wrong_is_noted_with_its_domain(old, new, note):
                 "chains": CHAINS + f">{'x' * 31}\nMKV\n",
             },
             [
-                "domain 'd/3': cannot be an id; expected up to 30 letters, digits and _ . : + -, "
-                "the first a letter or digit, the last no dot",
-                f"chain '{'x' * 31}': cannot be an id; expected up to 30 letters, digits and "
-                "_ . : + -, the first a letter or digit, the last no dot",
+                "table.tsv, row 4, domain 'd/3': cannot be an id; expected up to 30 letters, "
+                "digits and _ . : + -, the first a letter or digit, the last no dot",
+                f"c.fasta, chain '{'x' * 31}': cannot be an id; expected up to 30 letters, "
+                "digits and _ . : + -, the first a letter or digit, the last no dot",
             ],
         ),
         (
             {"domains": DOMAINS.replace(">d3", ">d3."), "table": TABLE.replace("d3", "d3.")},
             [
-                "domain 'd3.': cannot be an id; expected up to 30 letters, digits and _ . : + -, "
-                "the first a letter or digit, the last no dot",
+                "table.tsv, row 4, domain 'd3.': cannot be an id; expected up to 30 letters, "
+                "digits and _ . : + -, the first a letter or digit, the last no dot",
             ],
         ),
         (
@@ -208,7 +223,8 @@ def test_a_range_that_may_be_wrong_is_noted_with_its_domain(old, new, note):
         ),
         ({"domains": "MKV"}, ["d.fasta, first line: 'MKV'; expected `>` and a name (FASTA)"]),
     ],
-    ids=["table", "fasta", "letters", "behind", "order", "words", "class", "ids", "chains", "text"],
+    ids=["table", "fasta", "letters", "behind", "order", "words", "class", "ids", "dot", "chains",
+         "text"],
 )  # fmt: skip
 def test_all_that_is_wrong_is_told_with_its_place(changes, lines):
     with pytest.raises(InputProblems) as caught:

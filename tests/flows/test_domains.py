@@ -211,10 +211,21 @@ def test_a_protein_that_crashes_a_program_fails_alone_and_can_be_tried_again(
 
 
 def test_without_continuing_the_run_ends_at_the_first_failure(params, tmp_path, monkeypatch):
-    put_first(tmp_path, monkeypatch, "blastp", before=CRASH)
+    log = put_first(tmp_path, monkeypatch, "blastp", before=CRASH)
+    search = {"blast": {"chunk_size": 1}, "threads": 1}
 
-    with pytest.raises(SeqloomError, match=rf"{FEW[1]}, chain_blast: .*segmentation fault"):
-        annotate(params(continue_on_error=False))
+    with pytest.raises(
+        SeqloomError, match=rf"{FEW[1]}, (chain|domain)_blast: .*segmentation fault"
+    ):
+        annotate(params(continue_on_error=False, search=search))
+
+    begun = log.read_text().count("begun")
+    assert begun <= 4 + 2, "of eight searches those that were under way"
+    status = find_batch(database.engine(), "few").status()
+    assert {
+        name: counts["running"] for name, counts in status.stages.items() if counts["running"]
+    } == {}
+    assert (status.items["running"], status.items["failed"]) == (0, 1)
 
 
 def test_a_cut_output_is_asked_for_again(params, tmp_path, monkeypatch):
@@ -260,7 +271,7 @@ def test_a_missing_part_of_the_reference_is_told_before_any_work(params, tmp_pat
 
     with pytest.raises(InputError, match=r"blast/domains.psq: is missing"):
         annotate(params(reference=str(broken)))
-    with pytest.raises(InputError, match=r"^nowhere: has no REFERENCE.json|expected a folder"):
+    with pytest.raises(InputError, match=r"^reference 'nowhere': not known; expected one"):
         plan(params(reference="nowhere"))
 
 
@@ -313,7 +324,9 @@ def test_files_that_just_changed_wait(params, tmp_path):
 
     result = annotate(params(**wanted, proteins="new"))
     assert (result.folder, result.waiting) == ("", 1)
-    with pytest.raises(InputError, match=r"no files of sequences that are settled \(1 wait\)"):
+    with pytest.raises(
+        InputError, match=r"no files of sequences that have not just changed \(1 have"
+    ):
         annotate(params(**wanted))
 
 
@@ -325,6 +338,8 @@ def test_a_bad_file_of_a_folder_leaves_the_others_alone(params, tmp_path):
 
     result = annotate(params(**wanted))
     assert (result.proteins, result.refused) == (2, 1)
+    page = (Path(result.folder) / "report.html").read_text()
+    assert f"A file was left out. {inbox}/b.fasta, record 1 (x), sequence" in page
     with pytest.raises(InputProblems, match=r"b.fasta, record 1 \(x\), sequence, position 4"):
         annotate(params(**wanted, continue_on_error=False))
 
