@@ -134,13 +134,11 @@ def _from_ecod(files: Files, findings: Findings) -> _Given:
             f"{files['domains'][0]}, {row.domain_id}", "is not in the list", f"a row of {name}"
         )
     check_ranges(domains[domains["place"].notna()], findings)
-    notes = []
-    if (more := len(table) - len(domains)) > 0:
-        notes.append(f"{more} domains of the list have no sequence in the FASTA file")
+    more = table["domain_id"][~table["domain_id"].isin(set(domains["domain_id"]))]
+    notes = note(more, "domains of the list have no sequence in the FASTA file")
     several = table["range"].str.contains(",") & (table["source_chain"].str.endswith("_."))
     rows = table[~several].rename(columns={"source_chain": "chain_id"})
-    if several.any():
-        notes.append(f"{int(several.sum())} domains span several chains; no chain tells them")
+    notes += note(table["domain_id"][several], "domains span several chains; no chain tells them")
     chains = _sequences(*files["chains"], findings) if "chains" in files else _no_sequences()
     return _Given(domains, rows, chains, False, notes)
 
@@ -197,7 +195,9 @@ def _chain_rows(given: _Given, findings: Findings, notes: list[str]) -> pd.DataF
             findings.add(f"{row.place}, chain {row.chain_id!r}", "no sequence", "one in the FASTA")
     elif order and missing.any():
         absent = given.chain_rows["chain_id"][missing]
-        notes += note(absent, "chains of the table have no sequence, so no whole chain is searched")
+        notes += note(
+            absent, "chains of the table have no sequence and are not searched as a whole"
+        )
     rows = []
     for row in given.chain_rows[~missing].itertuples():
         segments = segments_in_chain(row, length[row.chain_id], findings)

@@ -107,7 +107,7 @@ def test_what_is_only_remarkable_is_noted():
     assert read(table=table).notes == (
         "1 domains have a sequence of another length than their range: d2",
         "1 domains have no class: d2",
-        "1 chains of the table have no sequence, so no whole chain is searched: 2xyz_B",
+        "1 chains of the table have no sequence and are not searched as a whole: 2xyz_B",
         "1 chains have domains that share residues: 1abc_A",
         "1 chains without domains in the tables were left out: 1abc_a",
     )
@@ -302,8 +302,8 @@ def test_a_release_of_ecod_is_read_as_it_comes():
         ["1udz_A", "e1udzA1", "4-6"],
         ["8abc_AAa", "e8abcAAa2", "1-4,9-10"],
     ]
-    assert "1 domains of the list have no sequence in the FASTA file" in found.notes
-    assert "1 domains span several chains; no chain tells them" in found.notes
+    assert "1 domains of the list have no sequence in the FASTA file: e9zzzA1" in found.notes
+    assert "1 domains span several chains; no chain tells them: e1htr.1" in found.notes
 
 
 @pytest.mark.parametrize(
