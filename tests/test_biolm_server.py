@@ -314,7 +314,7 @@ def test_requests_above_the_rate_are_throttled(biolm_server):
 
 
 def test_requests_above_the_number_in_flight_are_throttled(biolm_server):
-    biolm_server.script.most_in_flight, biolm_server.script.latency_s = 1, 0.3
+    biolm_server.script.most_in_flight, biolm_server.script.latency_s = 1, 2.0
     slow = threading.Thread(target=ask, args=(biolm_server, "M"))
     slow.start()
     until(lambda: biolm_server.seen.in_flight == 1)
