@@ -9,7 +9,7 @@ from prefect import task
 from deployments.local import LocalPrefect
 from tasks.items import Counts, StageResult
 from tasks.policies import compute, pipeline
-from tasks.run_logs import RUN_LOGGERS, HookFilter
+from tasks.run_logs import ENGINE_LOGGER, RUN_LOGGERS, HookFilter
 
 
 class Lines(logging.Handler):
@@ -26,10 +26,10 @@ class Lines(logging.Handler):
 @pytest.fixture
 def lines():
     handler = Lines()
-    for name in RUN_LOGGERS:
+    for name in (*RUN_LOGGERS, ENGINE_LOGGER):
         logging.getLogger(name).addHandler(handler)
     yield handler.texts
-    for name in RUN_LOGGERS:
+    for name in (*RUN_LOGGERS, ENGINE_LOGGER):
         logging.getLogger(name).removeHandler(handler)
 
 
