@@ -29,7 +29,7 @@ from blocks.masking import mask_error, one_line
 from blocks.processes import peak_memory_bytes
 from tasks.items import StageResult
 from tasks.parameters import Record
-from tasks.run_logs import HOOK_PREFIX, RUN_LOGGERS
+from tasks.run_logs import HOOK_PREFIX, TASK_LOGGER
 from tasks.run_origin import creator, execution_id, run_around
 
 P = ParamSpec("P")
@@ -136,7 +136,7 @@ def _told(run: TaskRun, what: dict[str, object]) -> None:
     try:
         ledger.log_event(row, _entry(run) | what)
     except SeqloomError as error:
-        logging.getLogger(RUN_LOGGERS[1]).warning("not in the run's log: %s", error)
+        logging.getLogger(TASK_LOGGER).warning("not in the run's log: %s", error)
 
 
 def _entry(run: TaskRun) -> dict[str, object]:

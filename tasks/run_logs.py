@@ -5,9 +5,9 @@ import re
 
 from blocks.masking import MaskingFilter
 
-RUN_LOGGERS = ("prefect.flow_runs", "prefect.task_runs")
-ENGINE_LOGGER = "prefect.engine"
-"""Tells of a flow's first hook, before the run has a logger."""
+TASK_LOGGER = "prefect.task_runs"
+LOGGERS = ("prefect.engine", "prefect.flow_runs", TASK_LOGGER)
+"""The first tells of a flow's first hook, before the run has a logger."""
 HOOK_PREFIX = "record_"
 """Of the names of our hooks."""
 _HOOK_LINE = re.compile(
@@ -25,7 +25,7 @@ class HookFilter(logging.Filter):
 
 def filter_logs() -> None:
     """Apply this to the logs of runs, wherever they are sent."""
-    for name in (*RUN_LOGGERS, ENGINE_LOGGER):
+    for name in LOGGERS:
         logger = logging.getLogger(name)
         for kind in (HookFilter, MaskingFilter):
             if not any(isinstance(one, kind) for one in logger.filters):

@@ -22,21 +22,15 @@ def parse_range(text: str, where: str = "range") -> Segments:
     Raises:
         InputError: It is no such text, runs backwards, starts before 1, or names several chains.
     """
-    return normalised(_parts(text, where))
+    return normalised(range_parts(text, where))
 
 
-def repeats_itself(text: str) -> bool:
-    """Whether a range that can be parsed names a position twice.
+def range_parts(text: str, where: str = "range") -> tuple[tuple[int, int], ...]:
+    """The stretches as they stand there, which may overlap.
 
-    >>> repeats_itself("1-40,30-90"), repeats_itself("1-40,41-90")
-    (True, False)
+    Raises:
+        InputError: As `parse_range`.
     """
-    parts = _parts(text, "range")
-    return sum(end - start for start, end in parts) > size(normalised(parts))
-
-
-def _parts(text: str, where: str) -> list[tuple[int, int]]:
-    """The stretches as they stand there."""
     parts = []
     chains = set()
     for piece in text.split(","):
@@ -50,7 +44,7 @@ def _parts(text: str, where: str) -> list[tuple[int, int]]:
         parts.append((first - 1, last))
     if len(chains) > 1:
         raise InputError(f"{where}: {text!r} spans several chains; expected one")
-    return parts
+    return tuple(parts)
 
 
 def range_text(segments: Segments) -> str:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from blocks.errors import InputError
 from tasks.domains.hhsuite import ENTRY_NAME, ENTRY_NAME_EXPECTED
-from tasks.domains.ranges import Segments, overlap, parse_range, repeats_itself, size
+from tasks.domains.ranges import Segments, normalised, overlap, parse_range, range_parts, size
 from tasks.sequences import Findings
 
 _PART = r"\s*(?:[^:,\s]+:)?\d+(?:-\d+)?\s*"
@@ -112,15 +112,19 @@ def notes_on_ranges(domains: pd.DataFrame) -> list[str]:
     none, differing, several, twice = [], [], [], []
     columns = (domains[name] for name in ("domain_id", "range", "length"))
     for domain, text, length in zip(*columns, strict=True):
+        if not text:
+            none.append(domain)
+            continue
         try:
-            if not text:
-                none.append(domain)
-            elif repeats_itself(text):
-                twice.append(domain)
-            elif size(parse_range(text)) != length:
-                differing.append(domain)
+            parts = range_parts(text)
         except InputError:
             several.append(domain)
+            continue
+        residues = size(normalised(parts))
+        if residues < size(parts):
+            twice.append(domain)
+        elif residues != length:
+            differing.append(domain)
     if len(none) == len(domains):  # ranges were not given
         none = []
     return [

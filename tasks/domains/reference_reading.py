@@ -60,9 +60,8 @@ def read_reference(source: Source, files: Files) -> ReferenceContent:
         case EcodSource():
             given = _from_ecod(files, findings)
     # a domain without a row in the table has none of its cells
-    domains = given.domains.fillna(
-        {"place": files["domains"][0], "range": "", "classification": "", "source_chain": ""}
-    )
+    absent = {"place": files["domains"][0], "range": "", "classification": ""}
+    domains = given.domains.fillna(absent)
     check_ids("domain", zip(domains["domain_id"], domains["place"], strict=True), findings)
     if "chains" in files:
         named = ((one, files["chains"][0]) for one in given.chain_sequences["id"])

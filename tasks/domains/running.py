@@ -105,8 +105,8 @@ class Chunks:
             while ending:
                 finished.append(self._settled(ending.popleft()))
         except BaseException:
-            under_way = [future for one in ending for future in one.futures]
-            wait([*under_way, *(future for one in searching for future in one.futures)])
+            under_way: list[_Ending | _Searches] = [*ending, *searching]
+            wait([future for one in under_way for future in one.futures])
             self._batch.halt()
             raise
         finally:

@@ -35,8 +35,8 @@ def _reason(
     if there:
         probability, inside, best = max(there, key=lambda one: one[1::-1])
         # what was chosen and left out was weighed beside the others, too
-        sure = f"confidence {best.confidence:.2f}" if best.confidence else ""
-        detail = f"best: {best.best.domain_id} with {sure or f'probability {probability:.2f}'}"
+        sure = ("confidence", best.confidence) if best.confidence else ("probability", probability)
+        detail = f"best: {best.best.domain_id} with {sure[0]} {sure[1]:.2f}"
         return ("weak_hits" if inside else "partial_hits"), detail
     for hit in hits:  # the lowest E-value first
         columns = sum([overlap(stretch, ((q, q + run),)) for q, _, run in hit.blocks])

@@ -9,7 +9,7 @@ from prefect import task
 from deployments.local import LocalPrefect
 from tasks.items import Counts, StageResult
 from tasks.policies import compute, pipeline
-from tasks.run_logs import ENGINE_LOGGER, RUN_LOGGERS, HookFilter
+from tasks.run_logs import LOGGERS, TASK_LOGGER, HookFilter
 
 
 class Lines(logging.Handler):
@@ -26,10 +26,10 @@ class Lines(logging.Handler):
 @pytest.fixture
 def lines():
     handler = Lines()
-    for name in (*RUN_LOGGERS, ENGINE_LOGGER):
+    for name in LOGGERS:
         logging.getLogger(name).addHandler(handler)
     yield handler.texts
-    for name in (*RUN_LOGGERS, ENGINE_LOGGER):
+    for name in LOGGERS:
         logging.getLogger(name).removeHandler(handler)
 
 
@@ -63,6 +63,6 @@ def test_hooks_of_records_are_not_in_the_log_and_those_of_others_are(
 
 def test_a_hook_that_fails_is_told():
     text = "An error was encountered while running hook 'record_stage'"
-    told = logging.LogRecord(RUN_LOGGERS[1], logging.ERROR, "", 0, text, None, None)
+    told = logging.LogRecord(TASK_LOGGER, logging.ERROR, "", 0, text, None, None)
 
     assert HookFilter().filter(told)
