@@ -11,9 +11,9 @@ that are not aligned, but not beyond the protein, nor beyond the point where the
 leaves the domain (a junction).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from tasks.domains.alignment import Block
 from tasks.domains.hits import Hit
@@ -37,14 +37,8 @@ KNOWN_COVERAGE = 0.95
 """From these on a domain of the reference is taken for the protein's own."""
 
 
-class Place(NamedTuple):
-    """Where a domain lies; the fields are those of `Candidate`."""
-
-    segments: Segments
-    aligned: Segments
-    extended_start: int
-    extended_end: int
-    missing: int
+Place: TypeAlias = tuple[Segments, Segments, int, int, int]
+"""Where a domain lies: fields of `Candidate`, from `segments` to `missing`."""
 
 
 class Candidate(NamedTuple):
@@ -59,13 +53,13 @@ class Candidate(NamedTuple):
     """Proposed, with the ends moved."""
     aligned: Segments
     """From the first to the last aligned column, without insertions; () for a neighbour."""
-    reference_length: int
-    columns: int
-    """Aligned with this domain."""
     extended_start: int
     extended_end: int
     missing: int
     """Residues of the reference for which there is no room, or that lie across a junction."""
+    reference_length: int
+    columns: int
+    """Aligned with this domain."""
     fit: float
     """Difference of the lengths of protein and reference chain, as a share; for a neighbour that
     of its room.  0 where there is no chain."""
@@ -86,68 +80,50 @@ class Candidate(NamedTuple):
 
 def candidates_of(
     hit: Hit, length: int, tables: ReferenceTables, max_extension: int
-) -> Iterator[Candidate]:
+) -> Sequence[Candidate]:
     """The domains that an alignment of a protein of that length proposes.
 
     A target that the tables do not know proposes nothing.
     """
     if hit.source == "chain_blast":
         chain = tables.chain_by_id.get(hit.target)
-        if chain is not None:
-            yield from _of_chain(hit, length, chain, max_extension)
-        return
+        return _of_chain(hit, length, chain, max_extension) if chain is not None else ()
     domain = tables.domain_by_id.get(hit.target)
     if domain is None or hit.columns < MIN_COLUMNS:
-        return
-    last = hit.blocks[-1]
-    reference_length = max(domain.length, last[1] + last[2])
+        return ()
+    _, start, run = hit.blocks[-1]
+    reference_length = max(domain.length, start + run)
+    junctions = tables.junctions(hit.target)
     place = _placed(
-        hit.blocks, reference_length, length, tables.junctions(hit.target), max_extension
+        hit.blocks, reference_length, length, junctions, max_extension, hit.insertion
     )
-    yield _candidate(hit, domain, place, reference_length, columns=hit.columns, fit=0.0)
-
-
-def _candidate(
-    hit: Hit,
-    domain: ReferenceDomain | ChainDomain,
-    place: Place,
-    reference_length: int,
-    *,
-    columns: int,
-    fit: float,
-) -> Candidate:
-    return Candidate(
-        hit,
-        hit.source,
-        domain.domain_id,
-        domain.classification,
-        place.segments,
-        place.aligned,
-        reference_length,
-        columns,
-        place.extended_start,
-        place.extended_end,
-        place.missing,
-        fit,
-    )
+    named = domain.domain_id, domain.classification
+    return (Candidate(hit, hit.source, *named, *place, reference_length, hit.columns, 0.0),)
 
 
 def _of_chain(
     hit: Hit, length: int, chain: ReferenceChain, max_extension: int
-) -> Iterator[Candidate]:
+) -> list[Candidate]:
+    found = []
     chain_length = max(chain.length, 1)
     fit = abs(length - chain_length) / max(length, chain_length)
     for domain in chain.domains:
         blocks, junctions = _in_domain(hit.blocks, domain.segments)
         columns = _columns(blocks)
-        reference_length = size(domain.segments)
+        whole = size(domain.segments)
+        named = domain.domain_id, domain.classification
         if columns >= MIN_COLUMNS:
-            place = _placed(blocks, reference_length, length, junctions, max_extension)
-            if junctions and place.missing:
+            place = _placed(blocks, whole, length, junctions, max_extension, hit.insertion)
+            if junctions and place[-1]:
                 place = _completed(place, hit.blocks, length, chain, domain)
-            yield _candidate(hit, domain, place, reference_length, columns=columns, fit=fit)
+            found.append(Candidate(hit, hit.source, *named, *place, whole, columns, fit))
         elif len(chain.domains) > 1 and len(domain.segments) == 1:
-            yield from _neighbour(hit, length, chain, domain)
+            room = projected(hit.blocks, domain.segments[0], length, chain.length)
+            if room is not None:
+                start, end, misfit = room
+                place = ((start, end),), (), end - start, 0, 0
+                found.append(Candidate(hit, "neighbour", *named, *place, whole, 0, misfit))
+    return found
 
 
 def _in_domain(blocks: Sequence[Block], segments: Segments) -> tuple[list[Block], tuple[int, ...]]:
@@ -176,10 +152,12 @@ def _placed(
     length: int,
     junctions: Sequence[int],
     max_extension: int,
+    insertion: int,
 ) -> Place:
     """The place of a domain that has these columns, in the domain's own positions."""
     q_first, t_first, _ = blocks[0]
-    q_last, t_last = blocks[-1][0] + blocks[-1][2], blocks[-1][1] + blocks[-1][2]
+    q_last, t_last, run = blocks[-1]
+    q_last, t_last = q_last + run, t_last + run
     floor, ceiling = 0, reference_length
     if junctions:
         floor = max((j for j in junctions if j <= t_first), default=0)
@@ -187,23 +165,34 @@ def _placed(
     start = min(t_first - floor, q_first, max_extension)
     end = min(max(ceiling - t_last, 0), length - q_last, max_extension)
     missing = t_first - start + max(reference_length - t_last - end, 0)
+    parts: Segments = ((q_first, q_last),)
+    if junctions or insertion > INSERTION:
+        parts = _without_insertions(blocks, junctions, max_extension)
+    if len(parts) == 1:
+        return ((q_first - start, q_last + end),), parts, start, end, missing
+    first, last = parts[0], parts[-1]
+    proposed = normalised(((first[0] - start, first[1]), *parts[1:-1], (last[0], last[1] + end)))
+    return proposed, normalised(parts), start, end, missing
+
+
+def _without_insertions(
+    blocks: Sequence[Block], junctions: Sequence[int], max_extension: int
+) -> Segments:
+    """What lies between the long insertions, with the reference's residues there on both sides."""
     parts = []
-    at = q_first
+    at = blocks[0][0]
     for (q1, t1, run), (q2, t2, _) in pairwise(blocks):
-        query_gap, target_gap = q2 - q1 - run, t2 - t1 - run
-        if query_gap - target_gap <= JUNCTION_INSERTION:
+        more = q2 - t2 - q1 + t1  # residues that the protein has beyond the reference
+        if more <= JUNCTION_INSERTION:
             continue
         crossed = any(t1 + run <= j <= t2 for j in junctions)
-        if query_gap - target_gap > (JUNCTION_INSERTION if crossed else INSERTION):
+        if more > (JUNCTION_INSERTION if crossed else INSERTION):
+            target_gap = t2 - t1 - run
             before = min(target_gap // 2, max_extension)
             parts.append((at, q1 + run + before))
             at = q2 - min(target_gap - target_gap // 2, max_extension)
-    parts.append((at, q_last))
-    if len(parts) == 1:
-        return Place(((at - start, q_last + end),), ((at, q_last),), start, end, missing)
-    first, last = parts[0], parts[-1]
-    proposed = normalised(((first[0] - start, first[1]), *parts[1:-1], (last[0], last[1] + end)))
-    return Place(proposed, normalised(parts), start, end, missing)
+    q, _, run = blocks[-1]
+    return (*parts, (at, q + run))
 
 
 def _completed(
@@ -228,17 +217,4 @@ def _completed(
             extended_end += end - start
         missing = max(missing - wanted, 0)
         segments = normalised((*segments, (start, end)))
-    return Place(segments, aligned, extended_start, extended_end, missing)
-
-
-def _neighbour(
-    hit: Hit, length: int, chain: ReferenceChain, domain: ChainDomain
-) -> Iterator[Candidate]:
-    """A domain of the chain that is not aligned, where the aligned columns leave room for it."""
-    found = projected(hit.blocks, domain.segments[0], length, chain.length)
-    if found is not None:
-        start, end, fit = found
-        place = Place(((start, end),), (), end - start, 0, 0)
-        reference_length = size(domain.segments)
-        one = _candidate(hit, domain, place, reference_length, columns=0, fit=fit)
-        yield one._replace(kind="neighbour")
+    return segments, aligned, extended_start, extended_end, missing

@@ -11,7 +11,7 @@ from tasks.domains.calibration import Calibration
 from tasks.domains.candidates import Candidate
 from tasks.domains.properties import properties_of
 from tasks.domains.proposal import Proposal, Scored, proposal_ends, proposal_relation
-from tasks.domains.ranges import Segments, iou, overlap, size
+from tasks.domains.ranges import Segments, overlap, size
 
 SAME = 0.8
 """Candidates of one homology class propose one domain from this IoU on; those that agree less are
@@ -40,15 +40,18 @@ def scored(
     kinds: dict[str, list[int]] = {}
     for place, one in enumerate(candidates):
         kinds.setdefault(one.kind, []).append(place)
-    found: dict[int, Scored] = {}
+    related, right = [0.0] * len(candidates), [0.0] * len(candidates)
     for kind, places in kinds.items():
         some = [candidates[place] for place in places]
-        relation, ends = properties_of(some, [lengths[place] for place in places])
-        related = calibration.cards[f"{kind} related"].probabilities(relation)
-        right = calibration.cards[f"{kind} ends"].probabilities(ends)
-        for place, one, kin, placed in zip(places, some, related, right, strict=True):
-            found[place] = Scored(kin * placed, kin, placed, one)
-    return [found[place] for place in range(len(candidates))]
+        properties = properties_of(some, [lengths[place] for place in places])
+        for name, values, found in zip(("related", "ends"), properties, (related, right), strict=True):
+            card = calibration.cards[f"{kind} {name}"]
+            for place, probability in zip(places, card.probabilities(values), strict=True):
+                found[place] = probability
+    return [
+        Scored._make((kin * placed, kin, placed, one))
+        for kin, placed, one in zip(related, right, candidates, strict=True)
+    ]
 
 
 def proposals_of(
@@ -83,7 +86,6 @@ def _best(one: Scored) -> tuple[object, ...]:
         candidate.segments,
         candidate.domain_id,
         candidate.kind,
-        candidate.hit[1:6],
     )
 
 
@@ -174,10 +176,16 @@ def _central(weights: Mapping[Segments, float]) -> Segments:
     """The one with the largest weighted sum of IoU with all; the first of several."""
     if len(weights) <= 2:  # noqa: PLR2004 -- of two, the heavier
         return max(weights, key=lambda one: weights[one])
-    return max(
-        list(weights)[:MOST_ENDS],
-        key=lambda one: sum(weight * iou(one, other) for other, weight in weights.items()),
-    )
+    sized = [(segments, size(segments), weight) for segments, weight in weights.items()]
+    best, most = sized[0][0], 0.0
+    for segments, residues, _ in sized[:MOST_ENDS]:
+        total = 0.0
+        for other, others, weight in sized:
+            shared = overlap(segments, other)
+            total += weight * (shared / (residues + others - shared))
+        if total > most:
+            best, most = segments, total
+    return best
 
 
 def _compete(proposals: Sequence[Proposal]) -> None:

@@ -11,7 +11,7 @@ from tasks.domains.candidates import Candidate
 from tasks.domains.classification import levels_of, votes
 from tasks.domains.partition_settings import PartitionSettings
 from tasks.domains.proposal import Proposal
-from tasks.domains.ranges import Segments, closed, normalised, size
+from tasks.domains.ranges import Segments, closed, size
 from tasks.domains.reference_tables import ReferenceTables
 
 SHOWN_GAP = 10
@@ -88,11 +88,11 @@ def _target_segments(candidate: Candidate, tables: ReferenceTables) -> Segments:
     """The aligned stretches of the target, of a chain only those of the domain."""
     hit = candidate.hit
     if hit.source != "chain_blast":
-        return closed(normalised((t, t + run) for _, t, run in hit.blocks), SHOWN_GAP)
+        return closed([(t, t + run) for _, t, run in hit.blocks], SHOWN_GAP)
     parts = []
     for domain in tables.chain_by_id[hit.target].domains:
         if domain.domain_id == candidate.domain_id:
             for start, end in domain.segments:
                 inside = ((max(t, start), min(t + run, end)) for _, t, run in hit.blocks)
                 parts += [part for part in inside if part[0] < part[1]]
-    return closed(normalised(parts), SHOWN_GAP)
+    return closed(parts, SHOWN_GAP)

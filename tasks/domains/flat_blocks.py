@@ -29,6 +29,24 @@ class FlatBlocks:
         """Aligned columns of each row."""
         return np.diff(bounds_of(self.length)[self.bounds])
 
+    @property
+    def query_ends(self) -> Positions:
+        """End in the query of each row's last block; 0 without blocks."""
+        ends = np.concatenate([[0], self.query + self.length])
+        return np.where(np.diff(self.bounds) > 0, ends[self.bounds[1:]], 0)
+
+    @property
+    def insertions(self) -> Positions:
+        """Most residues that the query has beyond the target between two blocks of each row."""
+        found = np.zeros(len(self.bounds) - 1, np.int64)
+        rows = np.flatnonzero(np.diff(self.bounds))
+        if len(rows):
+            first = self.bounds[rows]
+            more = np.diff(self.query - self.target, prepend=0)
+            more[first] = 0
+            found[rows] = np.maximum.reduceat(more, first)
+        return found
+
 
 def bounds_of(sizes: Sequence[int] | Positions) -> Positions:
     """Where each thing begins, one behind the other, and where the last one ends."""

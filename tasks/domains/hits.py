@@ -26,6 +26,10 @@ class Hit(NamedTuple):
     probability: float
     columns: int
     """Aligned columns over all blocks."""
+    end: int
+    """Of the last block in the query; 0 without blocks."""
+    insertion: int
+    """Most residues that the query has beyond the target between two blocks."""
 
 
 def read_hits(evidence: pd.DataFrame, length: int) -> list[Hit]:
@@ -51,14 +55,13 @@ def _rows(evidence: pd.DataFrame) -> Iterator[tuple[Any, ...]]:
     every = tuple(zip(flat.query.tolist(), flat.target.tolist(), flat.length.tolist(), strict=True))
     blocks = [every[begin:end] for begin, end in pairwise(flat.bounds.tolist())]
     before, after = ([evidence[name].tolist() for name in names] for names in (BEFORE, AFTER))
-    return zip(*before, blocks, *after, flat.columns.tolist(), strict=True)
+    measured = (each.tolist() for each in (flat.columns, flat.query_ends, flat.insertions))
+    return zip(*before, blocks, *after, *measured, strict=True)
 
 
 def _ordered(rows: Iterable[tuple[Any, ...]], length: int) -> list[Hit]:
-    hits = [Hit(number, *row) for number, row in enumerate(rows)]
-    fitting = [
-        hit for hit in hits if hit.blocks and hit.blocks[-1][0] + hit.blocks[-1][2] <= length
-    ]
+    hits = [Hit._make((number, *row)) for number, row in enumerate(rows)]
+    fitting = [hit for hit in hits if 0 < hit.end <= length]
     fitting.sort(key=_content)
     return fitting
 

@@ -145,8 +145,8 @@ def iou(one: Segments, other: Segments) -> float:
     return shared / either if either else 0.0
 
 
-def closed(segments: Segments, max_gap: int) -> Segments:
-    """The stretches with gaps of at most `max_gap` residues between them filled."""
+def closed(segments: Iterable[tuple[int, int]], max_gap: int) -> Segments:
+    """The stretches, which may touch, with gaps of at most `max_gap` residues filled."""
     filled: list[tuple[int, int]] = []
     for start, end in segments:
         if filled and start - filled[-1][1] <= max_gap:

@@ -12,18 +12,18 @@ def proposal(probability, *segments, aligned=None, known=False, reference_length
     hit = Hit(0, "domain_blast", "blastp", "d", ((0, 0, length),), identities, 1, 1, 1, length)
     aligned = segments if aligned is None else aligned
     one = Candidate(
-        hit,
-        "domain_blast",
-        "d",
-        ("a",),
-        segments,
-        aligned,
-        reference_length or length,
-        length,
-        0,
-        0,
-        0,
-        0.0,
+        hit=hit,
+        kind="domain_blast",
+        domain_id="d",
+        lineage=("a",),
+        segments=segments,
+        aligned=aligned,
+        extended_start=0,
+        extended_end=0,
+        missing=0,
+        reference_length=reference_length or length,
+        columns=length,
+        fit=0.0,
     )
     scored = Scored(probability, probability, 1.0, one)
     return Proposal([scored], "a", segments, aligned, length, probability=probability)
