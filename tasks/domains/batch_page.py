@@ -19,7 +19,7 @@ OUTCOMES = {
     "classified": "classified",
     "partly": "partly",
     "unclassified": "unclassified",
-    "rejected": "evidence too weak",
+    "rejected": "rejected: evidence too weak",
     "no_evidence": "no evidence",
     "peptide": "peptide",
     "failed": "failed",

@@ -21,7 +21,6 @@ from tasks.domains.ranges import Segments, normalised, overlap, size
 from tasks.domains.reference_tables import (
     ChainDomain,
     ReferenceChain,
-    ReferenceDomain,
     ReferenceTables,
 )
 from tasks.domains.unaligned import projected
@@ -95,34 +94,33 @@ def candidates_of(
     reference_length = max(domain.length, start + run)
     junctions = tables.junctions(hit.target)
     place = _placed(
-        hit.blocks, reference_length, length, junctions, max_extension, hit.insertion
+        hit.blocks, reference_length, length, junctions, max_extension, insertion=hit.insertion
     )
-    named = domain.domain_id, domain.classification
-    return (Candidate(hit, hit.source, *named, *place, reference_length, hit.columns, 0.0),)
+    name, lineage = domain.domain_id, domain.classification
+    return (Candidate(hit, hit.source, name, lineage, *place, reference_length, hit.columns, 0.0),)
 
 
-def _of_chain(
-    hit: Hit, length: int, chain: ReferenceChain, max_extension: int
-) -> list[Candidate]:
+def _of_chain(hit: Hit, length: int, chain: ReferenceChain, max_extension: int) -> list[Candidate]:
     found = []
     chain_length = max(chain.length, 1)
     fit = abs(length - chain_length) / max(length, chain_length)
     for domain in chain.domains:
         blocks, junctions = _in_domain(hit.blocks, domain.segments)
         columns = _columns(blocks)
-        whole = size(domain.segments)
-        named = domain.domain_id, domain.classification
+        name, lineage, whole = domain.domain_id, domain.classification, size(domain.segments)
         if columns >= MIN_COLUMNS:
-            place = _placed(blocks, whole, length, junctions, max_extension, hit.insertion)
+            place = _placed(
+                blocks, whole, length, junctions, max_extension, insertion=hit.insertion
+            )
             if junctions and place[-1]:
                 place = _completed(place, hit.blocks, length, chain, domain)
-            found.append(Candidate(hit, hit.source, *named, *place, whole, columns, fit))
+            found.append(Candidate(hit, hit.source, name, lineage, *place, whole, columns, fit))
         elif len(chain.domains) > 1 and len(domain.segments) == 1:
             room = projected(hit.blocks, domain.segments[0], length, chain.length)
             if room is not None:
                 start, end, misfit = room
                 place = ((start, end),), (), end - start, 0, 0
-                found.append(Candidate(hit, "neighbour", *named, *place, whole, 0, misfit))
+                found.append(Candidate(hit, "neighbour", name, lineage, *place, whole, 0, misfit))
     return found
 
 
@@ -152,6 +150,7 @@ def _placed(
     length: int,
     junctions: Sequence[int],
     max_extension: int,
+    *,
     insertion: int,
 ) -> Place:
     """The place of a domain that has these columns, in the domain's own positions."""

@@ -44,7 +44,9 @@ def scored(
     for kind, places in kinds.items():
         some = [candidates[place] for place in places]
         properties = properties_of(some, [lengths[place] for place in places])
-        for name, values, found in zip(("related", "ends"), properties, (related, right), strict=True):
+        for name, values, found in zip(
+            ("related", "ends"), properties, (related, right), strict=True
+        ):
             card = calibration.cards[f"{kind} {name}"]
             for place, probability in zip(places, card.probabilities(values), strict=True):
                 found[place] = probability

@@ -37,7 +37,7 @@ class FlatBlocks:
 
     @property
     def insertions(self) -> Positions:
-        """Most residues that the query has beyond the target between two blocks of each row."""
+        """Most residues that a row's query has beyond the target between two blocks, or 0."""
         found = np.zeros(len(self.bounds) - 1, np.int64)
         rows = np.flatnonzero(np.diff(self.bounds))
         if len(rows):

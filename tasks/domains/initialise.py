@@ -26,6 +26,8 @@ COLUMNS = ("id", "description", "sequence", "digest", "source")
 LENGTH_CLASSES = (("peptide", 0), ("short", 100), ("medium", 300), ("long", 1_000))
 """Name and the length below which a protein no longer belongs to it; the last one has no end."""
 SHEET_COLUMNS = ("sample", "fasta")
+NUCLEOTIDES = "[ACGTUN]{50,}"
+"""A protein of these letters alone is hardly one."""
 LONGEST = 100_000
 """Longest sequence taken [aa]: no protein is longer, and BLAST takes memory for it."""
 
@@ -48,6 +50,10 @@ class Tally:
     """Records with an id and a sequence that were there already; they are left out."""
     lengths: Counter[str] = field(default_factory=Counter)
     """Class of length -> proteins."""
+    nucleotides: int = 0
+    """Sequences that have the letters of nucleotides only."""
+    first_nucleotides: str = ""
+    """Id of the first of them."""
     refused: dict[str, list[Problem]] = field(default_factory=dict)
     """File -> what is wrong with it."""
 
@@ -84,6 +90,7 @@ def read_proteins(
                     for frame in read_sequences(file, source.place, format_, layout):
                         made = _named(frame, source, digests)
                         tally.records += len(made)
+                        _look_for_nucleotides(made, tally)
                         yield _unique(made, seen, tally)
             except InputProblems as error:
                 tally.refused.setdefault(source.place, []).extend(error.problems)
@@ -92,6 +99,12 @@ def read_proteins(
                 what, _, expected = rest.partition("; expected ")
                 problem = Problem(where, what, expected or "a readable file")
                 tally.refused.setdefault(source.place, []).append(problem)
+
+
+def _look_for_nucleotides(frame: pd.DataFrame, tally: Tally) -> None:
+    found = frame["id"][frame["sequence"].str.fullmatch(NUCLEOTIDES)].tolist()
+    tally.nucleotides += len(found)
+    tally.first_nucleotides = tally.first_nucleotides or next(iter(found), "")
 
 
 def _named(

@@ -97,14 +97,14 @@ class DomainsParams(Params):
         14_400,
         title="Limit of a stage",
         description="longest time for one chunk in one stage; then its program is killed [s]",
-        gt=0,
+        ge=1,
     )
     total_limit_s: float = Field(
         604_800,
         title="Limit of the run",
         description="longest time for all searches; then programs are killed and what is done is "
         "delivered [s]",
-        gt=0,
+        ge=1,
     )
     dry_run: bool = Field(False, title="Dry run", description="only say what is to be done")
     refresh: bool = Field(

@@ -6,6 +6,7 @@ one sequence are searched once.
 
 from pydantic import Field
 
+from blocks.errors import Problem
 from blocks.storage import FileRef, Table
 from tasks.domains.search_settings import SearchSettings
 from tasks.items import StageResult
@@ -81,6 +82,25 @@ class Read(StageResult):
     lengths: dict[str, int]
     refused: dict[str, tuple[tuple[str, str, str], ...]]
     """File -> place, what and expectation of each problem."""
+    nucleotides: int
+    """Sequences that may be DNA or RNA."""
+    first_nucleotides: str
+    """Id of one of them."""
+
+    def remarks(self) -> list[str]:
+        """What is remarkable about the input, a sentence each."""
+        told = []
+        if self.repeated:
+            told.append(f"{self.repeated:,} records came twice, with the same sequence; left out.")
+        if self.nucleotides:
+            told.append(
+                f"{self.nucleotides:,} sequences, {self.first_nucleotides} first, have the letters "
+                "of nucleotides only; proteins are expected."
+            )
+        for found in self.refused.values():
+            more = f" (and {len(found) - 1:,} more problems)" if len(found) > 1 else ""
+            told.append(f"A file was left out. {Problem(*found[0])}{more}")
+        return told
 
 
 class Cut(StageResult):

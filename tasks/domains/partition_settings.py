@@ -2,12 +2,15 @@
 
 from pydantic import Field
 
+from tasks.domains.calibration import read_calibration
 from tasks.parameters import Params
 
 LEAST = 0.63
 """Least confidence of a domain that is reported; chosen on chains that the benchmark has not."""
 LEAST_WITH_PROFILES = 0.5
 """The same where there are profile hits: less of what is reported is then by chance."""
+SUREST = read_calibration().knots[-1][1]
+"""Greatest confidence that the table of confidences gives."""
 
 
 class PartitionSettings(Params):
@@ -30,9 +33,10 @@ class PartitionSettings(Params):
         None,
         title="Least confidence",
         description="probability (0-1) that a reported domain is right; empty: "
-        f"{LEAST:g}, and {LEAST_WITH_PROFILES:g} in a protein of which HHsearch found something",
+        f"{LEAST:g}, and {LEAST_WITH_PROFILES:g} in a protein of which HHsearch found something; "
+        f"none is surer than {SUREST:.2f}",
         ge=0,
-        le=1,
+        le=SUREST,
     )
     level_confidence: float = Field(
         0.5,

@@ -162,9 +162,8 @@ def read_input(run: Prepared) -> Read:
     read = cast(Read, call(task, "initialise", arguments, run.params.refresh))
     if read.refused and not (run.files.is_folder and run.params.continue_on_error):
         raise InputProblems([Problem(*one) for found in read.refused.values() for one in found])
-    for found in read.refused.values():
-        more = f" (and {len(found) - 1:,} more problems)" if len(found) > 1 else ""
-        run_logger().warning("left out, as wrong: %s%s", Problem(*found[0]), more)
+    for remark in read.remarks():
+        run_logger().warning(remark)
     return read
 
 

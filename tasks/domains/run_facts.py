@@ -4,7 +4,6 @@ import platform
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from blocks.errors import Problem
 from tasks.domains.batch_page import BatchPage
 from tasks.domains.calibration import read_calibration
 from tasks.domains.calibration_bins import measured_frame, measured_note
@@ -50,10 +49,7 @@ def shown_of(
 
 
 def _notes(run: Prepared, read: Read) -> list[str]:
-    notes = list(run.reference.manifest.notes)
-    if read.repeated:
-        notes.append(f"{read.repeated:,} records came twice, with the same sequence; left out.")
-    notes += [f"A file was left out. {Problem(*found[0])}" for found in read.refused.values()]
+    notes = [*run.reference.manifest.notes, *read.remarks()]
     if run.files.waiting:
         notes.append(f"{len(run.files.waiting):,} files had just changed; the next run takes them.")
     if "phmmer" in run.versions:

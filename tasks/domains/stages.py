@@ -91,6 +91,8 @@ def initialise(
         records=tally.records,
         repeated=tally.repeated,
         lengths=dict(tally.lengths),
+        nucleotides=tally.nucleotides,
+        first_nucleotides=tally.first_nucleotides,
         refused=refused,
         counts=Counts(
             items_in=tally.records,

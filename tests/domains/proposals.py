@@ -1,15 +1,17 @@
 """Proposals of one domain hit, as the choice and the confidences see them."""
 
 from tasks.domains.candidates import Candidate
-from tasks.domains.hits import Hit
+from tasks.domains.evidence import evidence_frame
+from tasks.domains.hits import read_hits
 from tasks.domains.proposal import Proposal, Scored
 from tasks.domains.ranges import size
+from tests.domains.evidence_rows import row
 
 
 def proposal(probability, *segments, aligned=None, known=False, reference_length=None):
     length = size(segments)
-    identities = length if known else length // 3
-    hit = Hit(0, "domain_blast", "blastp", "d", ((0, 0, length),), identities, 1, 1, 1, length)
+    evidence = evidence_frame([row("d", 0, 0, length, 1.0, share=1 if known else 1 / 3)])
+    (hit,) = read_hits(evidence, length)
     aligned = segments if aligned is None else aligned
     one = Candidate(
         hit=hit,

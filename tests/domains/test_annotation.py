@@ -16,6 +16,7 @@ from tasks.domains.annotation import Protein, annotate, annotate_all
 from tasks.domains.evidence import EVIDENCE_COLUMNS, empty_evidence, evidence_frame
 from tasks.domains.partition_settings import PartitionSettings
 from tasks.domains.reference_tables import CHAIN_COLUMNS, DOMAIN_COLUMNS, ReferenceTables
+from tests.domains.evidence_rows import row
 
 CLASSES = {"a": "a.1.1.1", "b": "b.1.1.1", "c": "a.1.2.1", "long": "d.1.1.1", "f": "a.1.1.2"}
 TABLES = ReferenceTables(
@@ -33,26 +34,6 @@ TABLES = ReferenceTables(
     ),
 )
 DEFAULT = PartitionSettings()
-
-
-def row(  # noqa: PLR0917 -- the columns that differ, in the order of an alignment
-    target, query, start, length, evalue, share=0.4, source="domain_blast", **others
-):
-    return {
-        "protein": "p",
-        "source": source,
-        "program": "blastp",
-        "target": target,
-        "query_starts": [query],
-        "target_starts": [start],
-        "block_lengths": [length],
-        "identities": round(share * length),
-        "evalue": evalue,
-        "bitscore": 100.0,
-        "probability": float("nan"),
-        "hsp_count": 1,
-        **others,
-    }
 
 
 def annotation(length, *rows, settings=DEFAULT):
@@ -163,12 +144,13 @@ def test_a_piece_of_a_domain_is_a_fragment():
 def test_a_protein_with_profile_hits_has_a_limit_of_its_own(monkeypatch):
     monkeypatch.setattr("tasks.domains.partition_settings.LEAST", 1)
     monkeypatch.setattr("tasks.domains.partition_settings.LEAST_WITH_PROFILES", 0)
-    blast = row("a0", 0, 0, 100, 1e-30)
+    blast = row("a0", 20, 20, 60, 1e-4, 0.25)
     profile = row("b0", 0, 0, 20, 1.0, source="hhsearch", program="hhsearch", probability=0.3)
 
     assert not annotation(100, blast).domains
     assert annotation(100, blast, profile).domains
-    assert not annotation(100, blast, profile, settings=PartitionSettings(min_confidence=1)).domains
+    strict = PartitionSettings(min_confidence=0.98)
+    assert not annotation(100, blast, profile, settings=strict).domains
 
 
 def test_the_residues_that_no_alignment_covers_are_told():

@@ -4,8 +4,10 @@ import pandas as pd
 import pytest
 
 from tasks.domains.candidates import candidates_of
-from tasks.domains.hits import Hit
+from tasks.domains.evidence import evidence_frame
+from tasks.domains.hits import read_hits
 from tasks.domains.reference_tables import CHAIN_COLUMNS, DOMAIN_COLUMNS, ReferenceTables
+from tests.domains.evidence_rows import row
 
 TABLES = ReferenceTables(
     pd.DataFrame(
@@ -30,8 +32,10 @@ TABLES = ReferenceTables(
 
 
 def hit(source, target, *blocks):
-    columns = sum(run for _, _, run in blocks)
-    return Hit(0, source, "blastp", target, blocks, columns // 2, 1e-9, 99.0, float("nan"), columns)
+    query, targets, lengths = map(list, zip(*blocks, strict=True))
+    places = {"query_starts": query, "target_starts": targets, "block_lengths": lengths}
+    one = row(target, 0, 0, sum(lengths), 1e-9, share=0.5, source=source, **places)
+    return read_hits(evidence_frame([one]), 1_000)[0]
 
 
 def found(one, length, max_extension=120):

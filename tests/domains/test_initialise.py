@@ -73,6 +73,13 @@ def test_a_missing_file_is_one_line():
     assert read({})[2] == ["gone.fa: no such file; expected a path or URI that exists"]
 
 
+def test_sequences_of_nucleotides_are_counted_and_one_is_named():
+    dna = "ACGTN" * 12
+    _, tally, problems = read({"x.fa": f">a\n{M * 6}\n>b\n{dna}\n>short\nACGT\n>c\n{dna}{dna}\n"})
+
+    assert (tally.nucleotides, tally.first_nucleotides, problems) == (2, "b", [])
+
+
 def test_a_record_that_comes_twice_is_kept_once_and_counted():
     frame, tally, problems = read({"x.fa": f">a\n{M}\n>a\n{M}\n", "y.fa": f">a\n{M}\n>b\n{M}\n"})
 
