@@ -36,7 +36,7 @@ class PartitionSettings(Params):
         f"{LEAST:g}, and {LEAST_WITH_PROFILES:g} in a protein of which HHsearch found something; "
         f"none is surer than {SUREST:.2f}",
         ge=0,
-        le=SUREST,
+        le=1,
     )
     level_confidence: float = Field(
         0.5,

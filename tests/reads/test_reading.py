@@ -5,7 +5,6 @@ import gzip
 import io
 import lzma
 import os
-import struct
 import subprocess
 import sys
 import threading
@@ -18,63 +17,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blocks.errors import InputError
-from tasks.reads.compression import BGZF_END, compressor
+from tasks.reads.compression import compressor
 from tasks.reads.decompression import InputFile
 from tasks.reads.formats import ReadOptions, fastq_chunks
 from tasks.reads.kernels import records
 from tasks.reads.reading import BlockReader, Source
 from tasks.reads.window import Limits, Window
-from tests.reads.blocks import texts
+from tests.reads.read_files import Read, bam, bgzf, fastq, read, write
 
-Read = tuple[str, str, str]
 TWO = b"@a 1\nACGT\n+\nIIII\n@b\nTT\n+b\n#~\n"
 EXPECTED = [("a 1", "ACGT", "IIII"), ("b", "TT", "#~")]
-
-
-def read(
-    *files: Path | str | tuple[Path, ...],
-    segments: tuple[str, ...] = (),
-    size: int = 100,
-    options: ReadOptions | None = None,
-    chunk_bytes: int = 8 << 20,
-) -> dict[str, list[Read]]:
-    """All reads, by segment."""
-    given_files = tuple(
-        tuple(map(str, each)) if isinstance(each, tuple) else (str(each),) for each in files
-    )
-    names = segments or tuple(f"read{n + 1}" for n in range(len(files)))
-    source = Source(names, given_files, options or ReadOptions())
-    reader = BlockReader(source, size, chunk_bytes)
-    found: dict[str, list[Read]] = {name: [] for name in names}
-    seen = 0
-    try:
-        for number, block in enumerate(reader):
-            assert block.number == number
-            assert block.index.tolist() == list(range(seen, seen + len(block)))
-            assert 0 < len(block) <= size
-            seen += len(block)
-            for name, reads in block.segments.items():
-                columns = (texts(reads.name), texts(reads.sequence), texts(reads.quality))
-                found[name] += list(zip(*columns, strict=True))
-    finally:
-        reader.close()
-    return found
-
-
-def write(path: Path, content: bytes) -> Path:
-    path.write_bytes(content)
-    return path
-
-
-def fastq(reads: list[Read], newline: str = "\n") -> bytes:
-    return "".join(
-        f"@{name}{newline}{bases}{newline}+{newline}{quality}{newline}"
-        for name, bases, quality in reads
-    ).encode()
-
-
-def bgzf(content: bytes) -> bytes:
-    return compressor("bgzf")(content) + BGZF_END
 
 
 def zstd(content: bytes) -> bytes:
@@ -259,52 +211,6 @@ def test_fasta_lines_are_joined_and_get_a_quality(newline: str, tmp_path: Path) 
 def test_fasta_needs_a_quality(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="expected fasta_fake_quality"):
         read(write(tmp_path / "x.fa", b">a\nAC\n"))
-
-
-def bam(records: list[tuple[str, str, list[int], int]]) -> bytes:
-    """By the definition of the format: (name, sequence, scores, reference)."""
-    text = b"@HD\tVN:1.6\n"
-    out = b"BAM\1" + struct.pack("<i", len(text)) + text + struct.pack("<i", 1)
-    out += struct.pack("<i", 5) + b"chr1\0" + struct.pack("<i", 1000)
-    for name, sequence, scores, reference in records:
-        codes = ["=ACMGRSVTWYHKDBN".index(letter) for letter in sequence] + [0]
-        packed = bytes(codes[n] << 4 | codes[n + 1] for n in range(0, len(sequence), 2))
-        sizes = (len(name) + 1, 0, 0, 1, 4, len(sequence))
-        head = struct.pack("<iiBBHHHiiii", reference, -1, *sizes, -1, -1, 0)
-        # one operation of a CIGAR stands between name and sequence
-        whole = head + name.encode() + b"\0" + struct.pack("<I", 16) + packed + bytes(scores)
-        whole += b"RGZx\0"
-        out += struct.pack("<i", len(whole)) + whole
-    return bgzf(out)
-
-
-BAM = [("a", "ACGTN", [0, 1, 2, 3, 93], -1), ("b", "AC", [255, 255], -1), ("c", "T", [30], 0)]
-
-
-@pytest.mark.parametrize(
-    ("mapped", "unmapped", "expected"),
-    [
-        (True, True, [("a", "ACGTN", '!"#$~'), ("b", "AC", "!!"), ("c", "T", "?")]),
-        (True, False, [("c", "T", "?")]),
-        (False, True, [("a", "ACGTN", '!"#$~'), ("b", "AC", "!!")]),
-    ],
-)
-@pytest.mark.parametrize("size", [1, 2, 100])
-def test_bam_records_are_chosen_and_unpacked(
-    mapped: bool, unmapped: bool, expected: list[Read], size: int, tmp_path: Path
-) -> None:
-    path = write(tmp_path / "x.bam", bam(BAM))
-    options = ReadOptions(mapped=mapped, unmapped=unmapped)
-    assert read(path, options=options, size=size)["read1"] == expected
-
-
-def test_bam_needs_a_choice_and_whole_records(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="bam_include_mapped"):
-        read(write(tmp_path / "x.bam", bam(BAM)))
-    content = gzip.decompress(bam(BAM))
-    options = ReadOptions(mapped=True, unmapped=True)
-    with pytest.raises(InputError, match="record 3: the record of BAM is damaged"):
-        read(write(tmp_path / "y.bam", gzip.compress(content[:-3])), options=options)
 
 
 def test_reads_of_a_million_bases_go_through(tmp_path: Path) -> None:
