@@ -17,14 +17,17 @@ LETTERS = np.frombuffer(b"=ACMGRSVTWYHKDBN", np.uint8).copy()
 def _behind_bam_header(window: Window) -> int:
     """Where the first record begins; what stands in front is in memory."""
 
-    def number(at: int) -> int:
-        window.fill(at + 4)
-        if window.end < at + 4:
+    def read(to: int) -> None:
+        window.fill(to)
+        if window.end < to:
             raise (
                 broken(window, 0)
                 if window.broken
                 else InputError(f"{window.file.address}: the file ends within the header of BAM")
             )
+
+    def number(at: int) -> int:
+        read(at + 4)
         (value,) = struct.unpack("<i", window.buffer[at : at + 4].tobytes())
         if not 0 <= value <= bam_records.LARGEST:
             raise InputError(f"{window.file.address}: the header of BAM is damaged")
@@ -35,7 +38,7 @@ def _behind_bam_header(window: Window) -> int:
     place += 4
     for _ in range(references):
         place += 4 + number(place) + 4
-    window.fill(place)
+    read(place)
     return place
 
 
@@ -72,7 +75,7 @@ def bam_chunks(window: Window, limits: Limits, mapped: bool, unmapped: bool) -> 
             raise InputError(
                 f"{window.file.address}: record {done + 1}: the record of BAM is damaged"
             )
-        if window.broken and status == bam_records.MORE:
+        if window.broken and (status == bam_records.MORE or place >= window.end):
             raise broken(window, done)
         if window.final and place >= window.end:
             return

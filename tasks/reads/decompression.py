@@ -23,7 +23,7 @@ BUFFER = 1 << 19
 REMOTE_BLOCK = 8 << 20
 """Bytes that are fetched at once."""
 BROKEN = (EOFError, OSError, zlib.error, lzma.LZMAError)
-"""What reading damaged or truncated files raises; zstd has its own, see `broken_errors`."""
+"""What reading damaged or truncated files raises; ISA-L and zstd have their own besides."""
 
 
 class Readable(Protocol):
@@ -137,9 +137,12 @@ def _zstd() -> Any:  # noqa: ANN401 -- a module
 
 def broken_errors() -> tuple[type[Exception], ...]:
     """All that reading a damaged file can raise."""
+    found: list[type[Exception]] = list(BROKEN)
+    if "isal.isal_zlib" in sys.modules:
+        found.append(sys.modules["isal.isal_zlib"].error)
     if "backports.zstd" in sys.modules or "compression.zstd" in sys.modules:
-        return (*BROKEN, _zstd().ZstdError)
-    return BROKEN
+        found.append(_zstd().ZstdError)
+    return tuple(found)
 
 
 class InputFile:

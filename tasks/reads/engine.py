@@ -201,8 +201,8 @@ class _Run:
         """A task that comes from the feeder, or back from a worker."""
         arrives = task.order not in self._active
         if arrives:
-            task.molecules = len(task.block)
-            self._arrived += task.molecules
+            task.molecules = task.block.index
+            self._arrived += len(task.block)
         if not self._matters(task.order):
             self._let_go(task)
         elif arrives:
@@ -251,20 +251,24 @@ class _Run:
         except Exception as error:  # noqa: BLE001 -- raised again when its turn has come
             self._fail(Failure(task.order, error))
             return False
-        task.counts.append((self.groups[group].last, len(before), len(task.block)))
+        task.counts.append((self.groups[group].last, before.index, task.block.index))
         task.prepared = None
         task.group = group + 1
-        self._hand_out(task)
-        if serial.enough and self.groups[group].may_end and task.order + 1 < self._limit:
+        if serial.enough and self.groups[group].may_end:
+            task.last, task.error = int(task.block.index.max(initial=-1)), None
             self._end_early(group, task.order + 1)
+        self._hand_out(task)
         return True
 
     def _put_out(self, task: Task) -> None:
         """Add a finished block to the files."""
-        for number, count_in, count_out in task.counts:
-            self._counts[number][0] += count_in
-            self._counts[number][1] += count_out
-        self._molecules_in += task.molecules
+        if task.error is not None:
+            self._fail(Failure(task.order, task.error))
+            return
+        for number, came, left in task.counts:
+            self._counts[number][0] += task.counted(came)
+            self._counts[number][1] += task.counted(left)
+        self._molecules_in += task.counted(task.molecules)
         self._molecules_out += len(task.block)
         self._active.discard(task.order)
         with self.clock.time("assemble"):
@@ -323,7 +327,7 @@ class _Run:
             order = KEPT + self._kept
             self._kept += 1
             task = Task(number, order, replace(block, number=number), None, group + 1)
-            task.counts.append((self.groups[group].last, 0, len(block)))
+            task.counts.append((self.groups[group].last, block.index[:0], block.index))
             self._active.add(order)
             self._hand_out(task)
         self._totals[group + 1] = total + len(kept)

@@ -97,7 +97,7 @@ def _text_chunks(
         if status > records.MORE:
             raise InputError(complain(window, place, status, done))
         if window.broken and (count == 0 or status == records.MORE):
-            raise broken(window, done)
+            raise broken(window, done, 4 * done if parse is records.parse_fastq else 0)
         if window.final and place >= window.end:
             return
 

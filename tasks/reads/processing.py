@@ -123,7 +123,7 @@ class Plan:
             if os.path.realpath(path) in inputs:
                 problems.append(Problem(str(path), "is an input file", "another prefix"))
             elif path.exists() and not overwrite:
-                expected = "no such file, another prefix, or leave to overwrite (--allow-overwrite)"
+                expected = "no such file, another prefix, or --allow-overwrite"
                 problems.append(Problem(str(path), "exists already", expected))
         if problems:
             raise InputProblems(problems)

@@ -1,6 +1,8 @@
 """A stretch of an input file in memory: filled, looked at, moved on."""
 
+import re
 from dataclasses import dataclass
+from gzip import BadGzipFile
 
 import numpy as np
 
@@ -12,6 +14,8 @@ from tasks.reads.kernels import records
 FIRST_GUESS = 400
 """Bytes of a record, before one was seen."""
 EXTRA = 1 << 16
+_BEHIND = re.compile(r"^Not a gzipped file \((.*)\)$")
+"""What is said where a member should begin; not of the first one, without which it is no gzip."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +66,22 @@ class Window:
             self.end += count
 
 
-def broken(window: Window, done: int) -> InputError:
-    """The complaint about a file that cannot be read to its end."""
+def broken(window: Window, done: int, lines: int = 0) -> InputError:
+    """The complaint about a file that cannot be read to its end.
+
+    Args:
+        done: Records in front.
+        lines: What they take; 0: not known.
+    """
     error = window.broken
-    what = (
-        "compressed data end too early"
-        if isinstance(error, EOFError)
-        else f"cannot be read ({error})"
-    )
-    where = f", behind record {done}" if done else ""  # without: in the first piece
-    return InputError(f"{window.file.address}: {what}{where}; expected a whole file")
+    what = f"cannot be read ({error})"
+    if isinstance(error, EOFError):
+        what = "compressed data end too early"
+    elif isinstance(error, BadGzipFile) and (found := _BEHIND.search(str(error))):
+        what = f"compressed data are followed by what is not compressed ({found[1]})"
+    line = f" (line {lines})" if lines else ""
+    where = f"behind record {done}{line}" if done else "in the first records"
+    return InputError(f"{window.file.address}: {what}, {where}; expected a whole file")
 
 
 def column(columns: records.Columns, number: int) -> Integers:

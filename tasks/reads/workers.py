@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
 
+import numpy as np
+
 from blocks.errors import SeqloomError
-from tasks.reads.block import Block
+from tasks.reads.block import Block, Integers
 from tasks.reads.pieces import Piece
-from tasks.reads.step import SerialStage, Stage
+from tasks.reads.step import ReadError, SerialStage, Stage
 from tasks.reads.writing import Member, OutputFiles
 
 STOP, JOB, TASK = range(3)
@@ -50,12 +52,20 @@ class Task:
     size: int | None
     """Bytes taken from the budget."""
     group: int
-    counts: list[tuple[int, int, int]] = field(default_factory=list)
-    """Stage, molecules in, molecules out."""
-    molecules: int = 0
-    """When it was read."""
+    counts: list[tuple[int, Integers, Integers]] = field(default_factory=list)
+    """Stage, and the numbers in the input of the molecules that came and left."""
+    molecules: Integers = field(default_factory=lambda: np.empty(0, np.int64))
+    """Numbers in the input of those that it had when it was read."""
+    last: int | None = None
+    """Of the input's molecules the last that matters; None: all do."""
+    error: ReadError | None = None
+    """What is wrong with the molecule behind the block's last one."""
     prepared: Any = None
     pieces: list[Piece] = field(default_factory=list)
+
+    def counted(self, molecules: Integers) -> int:
+        """How many of these molecules matter."""
+        return len(molecules) if self.last is None else int((molecules <= self.last).sum())
 
 
 @dataclass(slots=True)
@@ -190,14 +200,35 @@ class Worker(threading.Thread):
         if isinstance(item, Job):
             with self.clock.time("compress"):
                 item.packed = item.member.packed()
-            return
-        group = self._run.groups[item.group]
+        else:
+            self._carry_out_task(item)
+
+    def _carry_out_task(self, item: Task) -> None:
+        """All of a group; of a block with a wrong molecule what lies in front of it.
+
+        That may be as much as is wanted, or have another error, which a smaller block would have
+        met first.
+        """
+        came, told = item.block, len(item.counts)
+        while True:
+            try:
+                self._go_through(item, self._run.groups[item.group])
+            except ReadError as error:
+                if item.error is not None and error.index >= item.error.index:
+                    raise  # of a molecule that the block does not have any more
+                item.error = error
+                item.block = came.take(came.index < error.index)
+                del item.counts[told:]
+            else:
+                return
+
+    def _go_through(self, item: Task, group: Group) -> None:
         for number, stage in enumerate(group.parallel, group.first):
             before = item.block
             with self.clock.time(stage.name):
                 call = partial(stage.run, before, self.accounts[number])
                 item.block = guarded(stage, before, call)
-            item.counts.append((number, len(before), len(item.block)))
+            item.counts.append((number, before.index, item.block.index))
         if group.serial is not None:
             serial, block = group.serial, item.block
             with self.clock.time(serial.name):

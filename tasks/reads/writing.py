@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from blocks.errors import InputError, InputProblems, Problem
+from blocks.errors import InputError, InputProblems, Problem, SeqloomError
 from tasks.reads.block import Block
 from tasks.reads.compression import MEMBER, compressor, end_mark
 from tasks.reads.open_files import FailureOnDemand, OpenFiles
@@ -213,7 +213,7 @@ class OutputFiles:
         """Append a member to its file; to be called in the order in which members were cut.
 
         Raises:
-            InputError: The file cannot be written.
+            SeqloomError: The file cannot be written.
         """
         self._append(member.file, packed)
 
@@ -239,13 +239,15 @@ class OutputFiles:
             sys.stdout.flush()
             self._stdout = sys.stdout.buffer
         for part in parts:
-            self._stdout.write(part)
+            rest = memoryview(part)
+            while rest:  # what is not buffered (PYTHONUNBUFFERED) may take only some of it
+                rest = rest[self._stdout.write(rest) :]
 
     def finish(self) -> list[Written]:
         """Write the ends of all files; all of them exist then, even those without molecules.
 
         Raises:
-            InputError: A file cannot be written.
+            SeqloomError: A file cannot be written.
         """
         written = []
         for (series, stream), files in self._series.items():
@@ -258,8 +260,11 @@ class OutputFiles:
                     self._moves.append((self._closed(file), final))
                     self._moves.extend(self._digests(file, final))
                 written.append(_told(file, final))
-        if self._stdout is not None:
-            self._stdout.flush()
+        try:
+            if self._stdout is not None:
+                self._stdout.flush()
+        except OSError as error:
+            raise _unwritable(None, error) from error
         return written
 
     def publish(self) -> None:
@@ -332,6 +337,6 @@ def _told(file: _File, final: Path | None) -> Written:
     )
 
 
-def _unwritable(path: Path | None, error: OSError) -> InputError:
+def _unwritable(path: Path | None, error: OSError) -> SeqloomError:
     name = "standard output" if path is None else str(path)
-    return InputError(f"{name}: cannot be written: {error.strerror or error}")
+    return SeqloomError(f"{name}: cannot be written: {error.strerror or error}")

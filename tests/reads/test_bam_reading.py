@@ -29,6 +29,21 @@ def test_bam_records_are_chosen_and_unpacked(
     assert read(path, options=options, size=size)["read1"] == expected
 
 
+def test_a_cut_bam_is_an_error_or_ends_between_two_blocks(tmp_path: Path) -> None:
+    content = gzip.decompress(bam(BAM))
+    header = len(content) - len(content[content.index(b"chr1") + 9 :])
+    packed = gzip.compress(content[:header]) + gzip.compress(content[header:])
+    options = ReadOptions(mapped=True, unmapped=True)
+    between = len(gzip.compress(content[:header]))
+    for size in range(1, len(packed)):
+        path = write(tmp_path / "x.bam", packed[:size])
+        if size == between:
+            assert not read(path, options=options)["read1"]
+        else:
+            with pytest.raises(InputError, match=r"x\.bam: "):
+                read(path, options=options)
+
+
 def test_bam_needs_a_choice_and_whole_records(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="bam_include_mapped"):
         read(write(tmp_path / "x.bam", bam(BAM)))

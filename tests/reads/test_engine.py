@@ -4,6 +4,7 @@ import gzip
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -106,6 +107,22 @@ def test_what_lies_behind_enough_does_not_matter(workers: int, tmp_path: Path) -
         run(source, [Head(9)], [], EngineOptions(workers, 2))
     with pytest.raises(InputError, match="record 9"):
         run(source, [Drop(100), Head(6)], [], EngineOptions(workers, 2))
+
+
+class Odd(Stage):
+    """Drops every other molecule; keeps no account, so reading may end behind it."""
+
+    def run(self, block: Block, account: Any) -> Block:
+        return block.take(block.index % 2 == 1)
+
+
+@pytest.mark.parametrize("workers", WORKERS)
+@pytest.mark.parametrize("size", SIZES)
+def test_molecules_behind_the_last_wanted_one_are_not_counted(workers: int, size: int) -> None:
+    result = run(blocks_of(60, size), [Odd(), Head(6), Cut(1)], [], EngineOptions(workers))
+    counted = [(stage.molecules_in, stage.molecules_out) for stage in result.stages]
+    assert (result.molecules_in, counted) == (12, [(12, 6), (6, 6), (6, 6)])
+    assert result.ended_early
 
 
 def test_reading_ends_soon_after_enough() -> None:

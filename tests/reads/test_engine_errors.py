@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from blocks.errors import InputError
+from blocks.errors import InputError, SeqloomError
 from tasks.reads.block import Block
 from tasks.reads.engine import run
 from tasks.reads.open_files import FailureOnDemand
@@ -23,7 +23,7 @@ from tasks.reads.results import EngineOptions, Progress
 from tasks.reads.step import ReadError, Stage
 from tasks.reads.workers import StageError
 from tests.reads.blocks import block
-from tests.reads.stages import WORKERS, Cut, Head, blocks_of, under_way
+from tests.reads.stages import SIZES, WORKERS, Cut, Dedup, Head, blocks_of, under_way
 
 
 class Boom(Stage):
@@ -58,6 +58,39 @@ def test_the_first_error_in_the_input_is_the_one_that_is_told(workers: int, size
     with pytest.raises(InputError, match="molecule 20"):
         run(blocks_of(60, size), stages, [], EngineOptions(workers))
     assert not under_way()
+
+
+class Wrong(Stage):
+    """Finds some molecules wrong, and tells the first of a block."""
+
+    def __init__(self, *wrong: int) -> None:
+        self.wrong = wrong
+
+    def run(self, block: Block, account: Any) -> Block:
+        for index in self.wrong:
+            if index in block.index:
+                raise ReadError(f"molecule {index}", "read1", index)
+        return block
+
+
+@pytest.mark.parametrize("workers", WORKERS)
+@pytest.mark.parametrize("size", SIZES)
+def test_the_first_wrong_read_is_told_whatever_stage_finds_it_and_whatever_the_blocks_are(
+    workers: int, size: int
+) -> None:
+    for stages in ([Wrong(30, 40), Wrong(25)], [Wrong(25), Wrong(30)], [Wrong(30), Cut(1), Dedup(),
+                   Wrong(25), Dedup(), Wrong(27)]):  # fmt: skip
+        with pytest.raises(ReadError, match="molecule 25"):
+            run(blocks_of(60, size), stages, [], EngineOptions(workers))
+
+
+@pytest.mark.parametrize("workers", WORKERS)
+@pytest.mark.parametrize("size", SIZES)
+def test_a_wrong_read_behind_the_last_wanted_one_does_not_matter(workers: int, size: int) -> None:
+    stages = [Wrong(13, 40), Wrong(12), Head(12), Cut(1), Wrong(20)]
+    assert run(blocks_of(60, size), stages, [], EngineOptions(workers)).molecules_out == 12
+    with pytest.raises(ReadError, match="molecule 12"):
+        run(blocks_of(60, size), [Wrong(13), Wrong(12), Head(13)], [], EngineOptions(workers))
 
 
 def test_a_mistake_in_a_stage_is_told_with_stage_and_molecules(tmp_path: Path) -> None:
@@ -103,7 +136,7 @@ def test_a_full_disk_ends_the_run(tmp_path: Path) -> None:
     (tmp_path / "x.fq.incomplete").symlink_to("/dev/full")
     outputs = [Output((name,), {0: tmp_path / at}) for name, at in (("read1", "x"), ("read1", "y"))]
     reads = [("r", "A" * 9999, "I" * 9999)] * 50
-    with pytest.raises(InputError, match="No space left"):
+    with pytest.raises(SeqloomError, match="No space left"):
         run((block(read1=reads, first=50 * n) for n in range(50)), [Cut(1)], outputs)
     assert not under_way()
     assert not list(tmp_path.iterdir())
@@ -119,7 +152,7 @@ def test_a_failure_on_demand_ends_the_run_where_a_disk_would(
     reads = [block(read1=[("r", "A" * 10, "I" * 10)])]
     assert run(reads, [], [output], EngineOptions(failure=FailureOnDemand(27, code))).files
     options = EngineOptions(failure=FailureOnDemand(26, code), overwrite=True)
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(SeqloomError, match=told):
         run(reads, [], [output], options)
     assert [each.name for each in tmp_path.iterdir()] == ["x.fq"]
 

@@ -129,13 +129,14 @@ def test_malformed_records_are_named_by_file_record_and_line(
         lambda packed: packed[:-5] + bytes(5),
         lambda packed: packed + b"rubbish behind the end",
         lambda packed: packed[: len(packed) // 2],
+        lambda packed: packed[:3000] + b"\xff" * 200 + packed[3200:],
     ],
-    ids=["cut", "checksum", "rubbish", "half"],
+    ids=["cut", "checksum", "rubbish", "half", "deflate"],
 )
 def test_damaged_gzip_is_an_error_that_names_the_last_good_record(damage, tmp_path: Path) -> None:
     reads = [(f"r{n}", "ACGT" * 30, "I" * 120) for n in range(2000)]
     packed = gzip.compress(fastq(reads), 1)
-    with pytest.raises(InputError, match=r"x\.fq: .*(behind record \d+|before the first)"):
+    with pytest.raises(InputError, match=r"x\.fq: .*(behind record \d+ \(line \d+\)|in the first)"):
         read(write(tmp_path / "x.fq", damage(packed)))
 
 

@@ -1,5 +1,6 @@
 import gzip
 import hashlib
+import os
 import random
 import struct
 import subprocess
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from blocks.errors import InputError, InputProblems
+from blocks.errors import InputError, InputProblems, SeqloomError
 from tasks.reads import compression, open_files
 from tasks.reads.block import Block, Reads, Texts
 from tasks.reads.compression import BGZF_BLOCK, MEMBER, compressor, end_mark
@@ -288,7 +289,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(kind, tmp_path: Path) -> None:
     many = block(read1=[(f"r{n}", "ACGT" * 50, "I" * 200) for n in range(100)])
     files = OutputFiles([Output(("read1",), {0: tmp_path / "x"}, compression=kind)])
     told = r"x\.fq: cannot be written: No space left on device"
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(SeqloomError, match=told):
         write_through(files, many)
     files.abort()
     assert not list(tmp_path.iterdir())
@@ -312,6 +313,26 @@ def test_standard_output_gets_all_segments_in_turn() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
     assert done.stdout == b">a 1\nACGT\n>a 2\nGG\n>b\n\n>b\nT\n"
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_of_standard_output_that_ends_early_is_noticed(unbuffered: str) -> None:
+    code = (
+        "import sys; from tests.reads.test_writing import *;"
+        "many = block(read1=[(f'r{n}', 'ACGT' * 50, 'I' * 200) for n in range(999)]);"
+        "files = OutputFiles([Output(('read1',), {}, stdout=True)]);"
+        "write_through(files, many)"
+    )
+    environment = os.environ | {"PYTHONUNBUFFERED": unbuffered}
+    argv = [sys.executable, "-c", code]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(argv, stdout=pipe, stderr=pipe, env=environment) as program:
+        assert program.stdout
+        assert program.stderr
+        assert program.stdout.read(4) == b"@r0\n"
+        program.stdout.close()
+        assert b"standard output: cannot be written: Broken pipe" in program.stderr.read()
+    assert program.returncode == 1
 
 
 def test_other_programs_read_what_we_compress(tmp_path: Path) -> None:
