@@ -35,6 +35,7 @@ Config = Annotated[Path, Parameter(help="configuration in TOML, YAML or JSON")]
 Count = Annotated[int | None, Parameter(validator=Number(gte=1, lte=1 << 24))]
 Threads = Annotated[int | None, Parameter(validator=Number(gte=1, lte=1024))]
 Folder = Annotated[Path | None, Parameter(help="folder for outputs; relative to it is the prefix")]
+Kept = Annotated[Path | None, Parameter(help="where the new outputs are left if they differ")]
 
 
 @reads_app.command
@@ -80,8 +81,8 @@ def process(
 
 
 @reads_app.command
-def verify(config: Config, /, *, output_dir: Folder = None, workers: Threads = None) -> int:
-    """Run a configuration again and compare with the outputs that are there.
+def verify(config: Config, /, *, output_dir: Kept = None, workers: Threads = None) -> int:
+    """Run a configuration again and compare with the outputs that are there, below this folder.
 
     Parameters
     ----------

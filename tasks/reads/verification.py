@@ -7,7 +7,7 @@ compressor may pack the same bytes differently; reports without what every run c
 import json
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from itertools import zip_longest
 from pathlib import Path
 
@@ -39,31 +39,57 @@ def verify(path: Path, *, keep: Path | None = None, workers: int | None = None) 
     with work_folder() as new:
         configuration = read_configuration(path, output_folder=new)
         process(configuration, Choices(workers=workers))
-        found = list(differences(Path(), new, configuration.output.prefix))
+        output = configuration.output
+        inputs = (configuration.folders[0] / one for one in configuration.input.every_file())
+        others = {one.resolve() for one in (path, *inputs)}
+        found = list(differences(Path(), new, output.prefix, output.ix_separator, others))
         if found and keep is not None:
             shutil.copytree(new, keep, dirs_exist_ok=True)
     return found
 
 
-def differences(old: Path, new: Path, prefix: str) -> Iterator[str]:
-    """How the files whose names begin with a prefix differ between two folders."""
-    there, made = _named(old, prefix), _named(new, prefix)
+def differences(
+    old: Path, new: Path, prefix: str, separator: str = "_", others: Container[Path] = ()
+) -> Iterator[str]:
+    """How the outputs in a folder differ from those in another one, which has nothing else.
+
+    Args:
+        old: It may have other files, too; what has a name as outputs of that prefix have, and an
+            ending as one of the new outputs, is taken for an output.
+        new: Made by a run.
+        prefix: Of their names.
+        separator: Behind it.
+        others: Files in the old folder that are no outputs.
+    """
+    made = {str(path.relative_to(new)) for path in new.rglob("*") if path.is_file()}
+    there = {name for name in made if (old / name).is_file()}
+    if made and not there:
+        yield f"none of the {len(made)} outputs is there, such as {min(made)}"
+        return
+    endings = {_ending(name.removeprefix(prefix)) for name in made}
+    folder, _, begin = prefix.rpartition("/")
+    older = (path for path in (old / folder).glob(f"{_escaped(begin)}*") if path.is_file())
+    gone = {
+        str(path.relative_to(old))
+        for path in older
+        if (rest := path.name.removeprefix(begin)).startswith((separator, "."))
+        and _ending(rest) in endings
+        and path.resolve() not in others
+    }
     yield from (
         f"{name}: is not made any more: only among the earlier outputs"
-        for name in sorted(there - made)
+        for name in sorted(gone - made)
     )
     yield from (
         f"{name}: is not among the earlier outputs; a run makes it" for name in sorted(made - there)
     )
-    for name in sorted(there & made):
+    for name in sorted(there):
         if difference := _difference(old / name, new / name):
             yield f"{name}: {difference}"
 
 
-def _named(folder: Path, prefix: str) -> set[str]:
-    begin = Path(prefix)
-    paths = (folder / begin.parent).glob(f"{_escaped(begin.name)}*")
-    return {str(path.relative_to(folder)) for path in paths if path.is_file()}
+def _ending(name: str) -> str:
+    return "".join(Path(name).suffixes[-2:])
 
 
 def _escaped(name: str) -> str:

@@ -214,6 +214,27 @@ def test_verify_names_the_first_difference(place: Path, capsys: pytest.CaptureFi
     assert (place / "kept" / "out_read1.fq").exists()
 
 
+@pytest.mark.parametrize("prefix", ["in", "config", "made/", "made/out"])
+def test_verify_takes_nothing_but_outputs_for_outputs(
+    place: Path, prefix: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (place / "config.toml").write_text(CONFIG.replace("prefix = 'out'", f"prefix = '{prefix}'"))
+    (place / f"{prefix.rstrip('/')}.txt").parent.mkdir(exist_ok=True)
+    cli.main(["reads", "process", "config.toml"])
+    for name in (f"{prefix}_notes.txt", f"{prefix}2_read1.fq", f"{prefix}2.toml"):
+        (place / name).write_text("")
+
+    assert cli.main(["reads", "verify", "config.toml"]) == DONE, capsys.readouterr().err
+
+
+def test_verify_says_once_that_there_is_nothing(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["reads", "verify", "config.toml"]) == FAILED
+    told = capsys.readouterr().err.strip().split("\n")[-1]
+    assert told == "none of the 2 outputs is there, such as out.json"
+
+
 def test_verify_looks_into_compressed_files(
     place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

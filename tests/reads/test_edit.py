@@ -8,10 +8,12 @@ from pydantic import ValidationError
 
 from blocks.errors import InputError
 from tasks.reads.block import Block
+from tasks.reads.step import ReadError
 from tasks.reads.steps.edit import CutEnd, CutStart, Postfix, Prefix, Truncate
 from tasks.reads.steps.encodings import conversion
 from tasks.reads.steps.letters import ConvertQuality, Lowercase, Uppercase
 from tasks.reads.steps.rearrange import ReverseComplement, Swap
+from tasks.reads.steps.regions import ExtractRegex
 from tasks.reads.steps.rename import Rename
 from tasks.reads.texts import COMPLEMENT, compact, enclosed, joined, translated
 from tests.reads.blocks import (
@@ -216,6 +218,16 @@ def test_rename_replaces_every_match_in_all_segments():
 def test_rename_counts_molecules_from_their_place_in_the_input():
     step = Rename(search="^.*$", replacement="m{{READ_INDEX}}")
     assert names(run(step, block(read1=sequences("A", "C"), first=7))) == ["m7", "m8"]
+
+
+def test_an_expression_that_takes_for_ever_is_told_with_its_read(monkeypatch):
+    monkeypatch.setattr("tasks.reads.steps.patterns.LIMIT_S", 0.05)
+    before = block(read1=[("b", "A", "I"), ("a" * 60 + "b", "A", "I")], first=7)
+    told = "read 9 of read1 .'a+b'.: the regular expression takes longer than 0.05 s"
+    with pytest.raises(ReadError, match=told):
+        run(Rename(search="(a|aa)+$", replacement=""), before)
+    with pytest.raises(ReadError, match=told):
+        run(ExtractRegex(source="name:read1", out_label="t", search="(a|aa)+$"), before)
 
 
 def test_rename_refuses_what_is_no_expression_in_one_line():

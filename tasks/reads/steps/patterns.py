@@ -2,55 +2,102 @@
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
 
+from tasks.reads.block import Block, Texts
+from tasks.reads.step import ReadError
+from tasks.reads.steps.targets import read_called, wrong_read
+from tasks.reads.texts import each
+
+if TYPE_CHECKING:
+    import regex
+
+Pattern: TypeAlias = "regex.Pattern[bytes]"
+Match: TypeAlias = "regex.Match[bytes]"
+MatchOrNone: TypeAlias = "regex.Match[bytes] | None"
+LIMIT_S = 10.0
+"""For one text; an expression that goes back and forth may take for ever [s]."""
 _REFERENCE = re.compile(r"\$(?:(?P<dollar>\$)|\{(?P<braced>[^}]*)\}|(?P<bare>\w+))", re.ASCII)
-_NAMED_GROUP = re.compile(r"\(\?<(?=[A-Za-z_])")
-_TEXT_END = re.compile(r"(?<!\\)((?:\\\\)*)\\z")
 
 
-def pattern_of(written: str) -> re.Pattern[bytes]:
-    """The expression over bytes; `(?<name>...)` is understood, too.
+def pattern_of(written: str) -> Pattern:
+    """The expression over bytes.
 
     Raises:
         ValueError: It is no regular expression; one line.
     """
-    known = _TEXT_END.sub(r"\1\\Z", _NAMED_GROUP.sub("(?P<", written))
+    import regex  # takes 50 ms, and few runs need it
+
     try:
-        return re.compile(known.encode("utf-8"))
-    except re.error as error:
+        return regex.compile(written.encode("utf-8"))
+    except regex.error as error:
         raise ValueError(f"{written!r} is not a regular expression: {error}") from error
 
 
-@dataclass(frozen=True, slots=True)
-class Replacement:
-    """What stands for a match: text and groups, in order."""
+def readable(written: str) -> str:
+    """The expression as it is, checked for a parameter of a step."""
+    pattern_of(written)
+    return written
 
-    parts: Sequence[bytes | int | str]
+
+def matches(pattern: Pattern, block: Block, segment: str, texts: Texts) -> list[MatchOrNone]:
+    """The first match in the text of each molecule.
+
+    Raises:
+        ReadError: One takes too long.
+    """
+    found: list[MatchOrNone] = []
+    try:
+        for text in each(texts):
+            found.append(pattern.search(text, timeout=LIMIT_S))  # noqa: PERF401 -- its place counts
+    except TimeoutError:
+        raise _too_long(block, segment, len(found)) from None
+    return found
+
+
+def replaced(
+    pattern: Pattern, expand: Callable[[Match], bytes], block: Block, segment: str, texts: Texts
+) -> list[bytes]:
+    """The text of each molecule with all matches replaced.
+
+    Raises:
+        ReadError: One takes too long.
+    """
+    found: list[bytes] = []
+    try:
+        for text in each(texts):
+            found.append(pattern.sub(expand, text, timeout=LIMIT_S))  # noqa: PERF401 -- as above
+    except TimeoutError:
+        raise _too_long(block, segment, len(found)) from None
+    return found
+
+
+def _too_long(block: Block, segment: str, row: int) -> ReadError:
+    told = (
+        f"{read_called(block, segment, row)}: the regular expression takes longer than "
+        f"{LIMIT_S:g} s; expected one without repeats of repeats, such as (a+)+"
+    )
+    return wrong_read(block, segment, row, told)
+
+
+def expander(written: str, pattern: Pattern) -> Callable[[Match], bytes]:
+    """What gives the text for a match; groups that do not exist, or did not match, are empty.
+
+    Args:
+        written: With `$0`, `$1`, `$name`, `${name}`, and `$$` for a dollar.
+        pattern: Whose groups they are.
+    """
+    parts = [part for part in _parts(written) if _is_known(part, pattern)]
+    if all(isinstance(part, bytes) for part in parts):
+        text = b"".join(part for part in parts if isinstance(part, bytes))
+        return lambda _: text
+    return lambda match: b"".join(
+        [part if isinstance(part, bytes) else match[part] or b"" for part in parts]
+    )
+
+
+def _parts(written: str) -> Sequence[bytes | int | str]:
     """Text as bytes; a group as its number or its name."""
-
-    def expander(self, pattern: re.Pattern[bytes]) -> Callable[[re.Match[bytes]], bytes]:
-        """What gives the text for a match; groups that the pattern does not have are empty.
-
-        A function, as `sub` before Python 3.12 reads a template anew for each text.
-        """
-        parts = [part for part in self.parts if _is_known(part, pattern)]
-        if all(isinstance(part, bytes) for part in parts):
-            text = b"".join(part for part in parts if isinstance(part, bytes))
-            return lambda _: text
-        return lambda match: b"".join(
-            [part if isinstance(part, bytes) else match[part] or b"" for part in parts]
-        )
-
-
-def _is_known(part: bytes | int | str, pattern: re.Pattern[bytes]) -> bool:
-    if isinstance(part, int):
-        return part <= pattern.groups
-    return isinstance(part, bytes) or part in pattern.groupindex
-
-
-def replacement_of(written: str) -> Replacement:
-    """What `$0`, `$1`, `$name`, `${name}` and `$$` in a replacement mean."""
     parts: list[bytes | int | str] = []
     end = 0
     for found in _REFERENCE.finditer(written):
@@ -62,4 +109,10 @@ def replacement_of(written: str) -> Replacement:
             parts.append(int(name) if name.isdecimal() else name)
         end = found.end()
     parts.append(written[end:].encode())
-    return Replacement([part for part in parts if part != b""])
+    return [part for part in parts if part != b""]
+
+
+def _is_known(part: bytes | int | str, pattern: Pattern) -> bool:
+    if isinstance(part, int):
+        return part <= pattern.groups
+    return isinstance(part, bytes) or part in pattern.groupindex

@@ -1,17 +1,18 @@
 """Steps that take out regions at known places, or what a regular expression finds."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import AfterValidator, Field
 
 from tasks.parameters import Params
-from tasks.reads.assembly import assemble, column, cut, listed, stacked, where
+from tasks.reads.assembly import assemble, column, cut, stacked, where
 from tasks.reads.block import Block, Integers, Mask, Regions, Strings, Texts
 from tasks.reads.step import Stage, StepParams, Surroundings, TagGift, TagKind, TagUse
+from tasks.reads.steps.patterns import expander, matches, pattern_of, readable
 from tasks.reads.steps.sources import (
     Change,
     Label,
@@ -21,9 +22,6 @@ from tasks.reads.steps.sources import (
     strings_of,
     tagged,
 )
-
-if TYPE_CHECKING:
-    import regex
 
 RegionAnchor = Literal["Start", "End"]
 
@@ -195,20 +193,6 @@ def _glued(found: Sequence[_Found]) -> Strings:
     return Strings(assemble([where(there, each.text) for each in found]), there)
 
 
-REFERENCE = re.compile(r"\$(?:\$|([0-9A-Za-z_]+)|\{([^}]*)\})")
-"""A group in a replacement: $1, $name, ${name}; $$ is a dollar."""
-
-
-def _compiles(pattern: str) -> str:
-    import regex  # takes 50 ms, and few runs need it
-
-    try:
-        regex.compile(pattern.encode("utf-8"))
-    except regex.error as error:
-        raise ValueError(f"no regular expression: {error}") from error
-    return pattern
-
-
 def _unmistakable(replacement: str) -> str:
     if re.search(r"\$\d+_", replacement):
         raise ValueError(
@@ -222,7 +206,7 @@ class ExtractRegex(StepParams):
     """The first match of a regular expression in the read or its name."""
 
     action: Literal["ExtractRegex"] = "ExtractRegex"
-    search: Annotated[str, AfterValidator(_compiles)] = Field(
+    search: Annotated[str, AfterValidator(readable)] = Field(
         title="Expression", description="regular expression, on bytes"
     )
     replacement: Annotated[str, AfterValidator(_unmistakable)] = Field(
@@ -245,51 +229,23 @@ class ExtractRegex(StepParams):
 
     def build(self, around: Surroundings) -> Stage:
         """Its stage."""
-        import regex
-
         source = Source.of(self.source)
-        search = regex.compile(self.search.encode("utf-8")).search
-        expand = expansion(self.replacement)
+        pattern = pattern_of(self.search)
+        expand = expander(self.replacement, pattern)
 
         def extract(block: Block) -> Block:
             number, reads = segment_named(block, source.what)
             named = source.kind == "name"
-            matches = [search(text) for text in listed(reads.name if named else reads.sequence)]
-            texts = [None if match is None else expand(match) for match in matches]
+            within = reads.name if named else reads.sequence
+            found = matches(pattern, block, source.what, within)
+            texts = [None if match is None else expand(match) for match in found]
             if named:
                 return tagged(block, self.out_label, strings_of(texts))
-            at = np.array([-1 if match is None else match.start() for match in matches], np.int64)
-            end = np.array([-1 if match is None else match.end() for match in matches], np.int64)
+            at = np.array([-1 if match is None else match.start() for match in found], np.int64)
+            end = np.array([-1 if match is None else match.end() for match in found], np.int64)
             places = regions_at(reads, number, at, end - at)
             held = column([text for text in texts if text is not None])
             tag = Regions(places.first, places.segment, places.start, places.length, held)
             return tagged(block, self.out_label, tag)
 
         return Change(extract)
-
-
-Match: TypeAlias = "regex.Match[bytes]"
-
-
-def expansion(replacement: str) -> Callable[[Match], bytes]:
-    """How a match becomes a text; a group that does not exist, or did not match, is empty."""
-    parts: list[bytes | int | str] = []
-    end = 0
-    for found in REFERENCE.finditer(replacement):
-        parts.append(replacement[end : found.start()].encode("utf-8"))
-        name = found[1] if found[1] is not None else found[2]
-        parts.append(b"$" if name is None else int(name) if name.isdigit() else name)
-        end = found.end()
-    parts.append(replacement[end:].encode("utf-8"))
-
-    def expand(match: Match) -> bytes:
-        return b"".join(part if isinstance(part, bytes) else _group(match, part) for part in parts)
-
-    return expand
-
-
-def _group(match: Match, group: int | str) -> bytes:
-    try:
-        return match[group] or b""
-    except IndexError:
-        return b""

@@ -1,17 +1,16 @@
 """Renaming of reads by a regular expression."""
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field
 
 from tasks.reads.block import Block, Texts
 from tasks.reads.step import Stage, StepParams, Surroundings
 from tasks.reads.steps.edit import with_reads
-from tasks.reads.steps.patterns import pattern_of, replacement_of
-from tasks.reads.texts import column_of, each
+from tasks.reads.steps.patterns import Match, Pattern, expander, pattern_of, readable, replaced
+from tasks.reads.texts import column_of
 
 INDEX = b"{{READ_INDEX}}"
 
@@ -20,21 +19,21 @@ INDEX = b"{{READ_INDEX}}"
 class Renaming(Stage):
     """Replaces all matches in the names of all segments."""
 
-    pattern: re.Pattern[bytes]
-    expand: Callable[[re.Match[bytes]], bytes]
+    pattern: Pattern
+    expand: Callable[[Match], bytes]
     counts: bool
     """Whether the number of the molecule is wanted."""
 
     def run(self, block: Block, account: Any) -> Block:  # noqa: ANN401 -- as the base class
         """The block with other names."""
         renamed = {
-            segment: replace(reads, name=self._names(reads.name, block))
+            segment: replace(reads, name=self._names(reads.name, block, segment))
             for segment, reads in block.segments.items()
         }
         return with_reads(block, renamed, block.tags)
 
-    def _names(self, names: Texts, block: Block) -> Texts:
-        found = [self.pattern.sub(self.expand, name) for name in each(names)]
+    def _names(self, names: Texts, block: Block, segment: str) -> Texts:
+        found = replaced(self.pattern, self.expand, block, segment, names)
         if self.counts:
             numbers = (b"%d" % index for index in block.index.tolist())
             found = [
@@ -47,21 +46,17 @@ class Rename(StepParams):
     """Replace what a regular expression finds in the names of all segments, comment included."""
 
     action: Literal["Rename"] = "Rename"
-    search: str = Field(title="Search", description="regular expression; every match is replaced")
+    search: Annotated[str, AfterValidator(readable)] = Field(
+        title="Search", description="regular expression; every match is replaced"
+    )
     replacement: str = Field(
         title="Replacement",
         description="$1 or ${name}: a group; {{READ_INDEX}}: number of the molecule in the input, "
         "from 0",
     )
 
-    @field_validator("search")
-    @classmethod
-    def _readable(cls, search: str) -> str:
-        pattern_of(search)
-        return search
-
     def build(self, around: Surroundings) -> Stage:
         """Renames every read."""
         pattern = pattern_of(self.search)
-        expand = replacement_of(self.replacement).expander(pattern)
+        expand = expander(self.replacement, pattern)
         return Renaming(pattern, expand, INDEX.decode() in self.replacement)
