@@ -54,6 +54,10 @@ class InputProblems(InputError):  # noqa: N818 -- a plural of errors, not an err
             lines.append(f"... and {len(self.problems) - self.SHOWN} more problems")
         return "\n".join(lines)
 
+    def __repr__(self) -> str:
+        """As errors with a text are shown; Prefect logs this."""
+        return f"{type(self).__name__}({str(self)!r})"
+
 
 class ToolError(SeqloomError):
     """An external program ended with a non-zero exit status or ran past its limit."""

@@ -247,7 +247,8 @@ def _locked_handle(path: Path, *, needed: bool = True) -> int | None:
             handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         except OSError as error:
             reason = f"cannot be written to ({error.strerror})"
-            raise InputError(f"{path.parent}: {reason}; expected a folder for locks") from None
+            told = f"{path.parent}: {reason}; expected a folder that can be written to"
+            raise InputError(told) from None
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if os.fstat(handle).st_ino == path.stat().st_ino:

@@ -108,7 +108,7 @@ def validate(config: Config, /) -> int:
     from tasks.reads.configuration import read_configuration
 
     read = read_configuration(config)
-    put(f"{config}: {len(read.steps)} steps, segments {', '.join(read.segments)}")
+    put(f"{config}: {_counted(len(read.steps), 'step')}, segments {', '.join(read.segments)}")
     return 0
 
 
@@ -136,7 +136,7 @@ def warmup() -> int:
     from tasks.reads.kernels.jit import warmup
 
     count = warmup()
-    put(f"{count} files of kernels compiled" if count else "all kernels are there")
+    put(f"{_counted(count, 'file')} of kernels compiled" if count else "all kernels are there")
     return 0
 
 
@@ -170,9 +170,14 @@ def _alone(configuration: "Configuration", *, measured: bool) -> Iterator[None]:
 
 
 def _summary(done: "Processed") -> str:
-    parts = [f"{done.molecules_in} molecules in", f"{done.molecules_out} out"]
+    parts = [f"{_counted(done.molecules_in, 'molecule')} in", f"{done.molecules_out} out"]
     names = ": " + ", ".join(map(str, done.files)) if 0 < len(done.files) <= NAMED else ""
-    return f"{', '.join(parts)}, {done.seconds:.1f} s, {len(done.files)} files{names}"
+    files = _counted(len(done.files), "file")
+    return f"{', '.join(parts)}, {done.seconds:.1f} s, {files}{names}"
+
+
+def _counted(count: int, one: str) -> str:
+    return f"{count} {one}{'s'[: count != 1]}"
 
 
 def _check_streams(configuration: "Configuration") -> None:

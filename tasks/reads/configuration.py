@@ -215,7 +215,8 @@ class _Reading:
         section = self.section("input")
         if section is None:
             return None
-        return read_input(section, accept_duplicates=options.accept_duplicate_files)
+        accept = options.accept_duplicate_files
+        return read_input(section, self.folders[0], accept_duplicates=accept)
 
     def _output(self, given: Input | None) -> OutputOptions | None:
         section = self.section("output")

@@ -3,7 +3,8 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from os.path import normpath
+from os.path import realpath
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field
@@ -80,8 +81,12 @@ class Input:
         return [name for names in self.files.values() for name in names]
 
 
-def read_input(section: Section, *, accept_duplicates: bool) -> Input | None:
-    """The section as sources; None where something is wrong, which is noted."""
+def read_input(section: Section, folder: Path, *, accept_duplicates: bool) -> Input | None:
+    """The section as sources; None where something is wrong, which is noted.
+
+    Args:
+        folder: Against which relative paths are resolved.
+    """
     before = len(section.findings.problems)
     special = {plain(name): name for name in section.given}
     options = _options(section, special.get("options"))
@@ -97,7 +102,7 @@ def read_input(section: Section, *, accept_duplicates: bool) -> Input | None:
     _check_counts(section, files)
     _check_stdin(section, files)
     if not accept_duplicates:
-        _check_repeated(section, files)
+        _check_repeated(section, files, folder)
     if len(section.findings.problems) > before or options is None:
         return None
     segments = tuple(sorted(files)) if interleaved is None else tuple(interleaved)
@@ -213,11 +218,11 @@ def _check_stdin(section: Section, files: Mapping[str, tuple[str, ...]]) -> None
                     f"{STDIN} as the only file of the only segment")  # fmt: skip
 
 
-def _check_repeated(section: Section, files: Mapping[str, tuple[str, ...]]) -> None:
+def _check_repeated(section: Section, files: Mapping[str, tuple[str, ...]], folder: Path) -> None:
     seen: dict[str, str] = {}
     for name, listed in files.items():
         for number, one in enumerate(listed):
-            same = one if "://" in one else normpath(one)
+            same = one if "://" in one else realpath(folder / one)
             if same in seen and one != "?":
                 what = f"file {shown(one)} is listed multiple times (also in {seen[same]})"
                 section.add(name, what, "each file once, or options.accept_duplicate_files = true",

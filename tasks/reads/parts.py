@@ -20,6 +20,7 @@ from tasks.reads.compression import end_mark
 from tasks.reads.configuration import Configuration
 from tasks.reads.decompression import InputFile
 from tasks.reads.engine import run
+from tasks.reads.heads import source_of
 from tasks.reads.outputs import Output, Written
 from tasks.reads.processing import (
     Choices,
@@ -27,7 +28,6 @@ from tasks.reads.processing import (
     Processed,
     engine_options,
     processed,
-    source_of,
     stages_of,
     tidied,
 )

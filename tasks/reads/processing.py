@@ -15,11 +15,11 @@ from typing import Any
 from blocks.errors import InputError, InputProblems, Problem
 from tasks.reads.block import Block
 from tasks.reads.configuration import Configuration
+from tasks.reads.decompression import STANDARD_INPUT
 from tasks.reads.engine import run
 from tasks.reads.fastp_report import command_of, fastp_json
 from tasks.reads.file_names import read_outputs, report_paths
-from tasks.reads.formats import ReadOptions
-from tasks.reads.heads import sequences_of
+from tasks.reads.heads import sequences_of, source_of
 from tasks.reads.outputs import Written
 from tasks.reads.reading import BlockReader, Source
 from tasks.reads.report_files import notes, report_json, timing_json, written_json
@@ -111,14 +111,19 @@ class Plan:
         yield from self.own_files()
 
     def check(self, *, overwrite: bool) -> None:
-        """Whether every file may be written.
+        """Whether every input file is there, and every file may be written.
 
         Raises:
-            InputProblems: One exists already, or is an input file.
+            InputProblems: All that are not there, exist already, or are input files.
         """
         folder, _ = self.configuration.folders
-        inputs = {os.path.realpath(folder / name) for name in self.configuration.input.every_file()}
-        problems = []
+        given = dict.fromkeys(self.configuration.input.every_file())
+        inputs = {os.path.realpath(folder / name) for name in given}
+        problems = [
+            Problem(str(folder / name), "could not open file: there is no such file", "a file")
+            for name in given
+            if "://" not in name and name not in STANDARD_INPUT and not (folder / name).exists()
+        ]
         for path in self.every_file():
             if os.path.realpath(path) in inputs:
                 problems.append(Problem(str(path), "is an input file", "another prefix"))
@@ -184,25 +189,6 @@ def tidied(files: Sequence[Path]) -> Iterator[None]:
 
 def _benchmark(configuration: Configuration) -> bool:
     return configuration.benchmark is not None and configuration.benchmark.enable
-
-
-def source_of(configuration: Configuration) -> Source:
-    """Where the reads of a run come from."""
-    given = configuration.input
-    folder, _ = configuration.folders
-    names = list(given.files) if given.interleaved else given.segments
-    options = ReadOptions(
-        fake_quality=given.options.fasta_fake_quality,
-        mapped=given.options.bam_include_mapped,
-        unmapped=given.options.bam_include_unmapped,
-    )
-    files = tuple(tuple(_address(one, folder) for one in given.files[name]) for name in names)
-    return Source(given.segments, files, options)
-
-
-def _address(name: str, folder: Path) -> str:
-    """An input file's path or URI."""
-    return name if "://" in name or name.startswith("--") else str(folder / name)
 
 
 def _repeated(source: Source, configuration: Configuration) -> Iterable[Block]:

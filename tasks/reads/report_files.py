@@ -9,6 +9,7 @@ import orjson
 
 from tasks.reads.configuration import Configuration
 from tasks.reads.decompression import lacks_end_mark
+from tasks.reads.heads import remark_on_mates, source_of
 from tasks.reads.results import EngineResult
 
 
@@ -73,6 +74,8 @@ def notes(configuration: Configuration, result: EngineResult) -> Iterator[str]:
     for name in dict.fromkeys(configuration.input.every_file()):
         if "://" not in name and lacks_end_mark(str(folder / name)):
             yield f"{name}: BGZF without the mark of its end; it may be truncated"
+    if (remark := remark_on_mates(source_of(configuration))) is not None:
+        yield remark
     for one in detected_adapters(result):
         seen = f"in {one['reads_with_it']} of {one['reads_looked_at']} reads looked at"
         adapter = one["adapter"] or "none is cut"

@@ -89,9 +89,13 @@ def report_page(
     if tables := list(_counts(found)):
         sections.append(Section("Counts", "counts", joined(tables)))
     sections += [
+        Section("Input", "input", _inputs(configuration)),
         Section("Steps", "steps", _steps(result)),
         Section(
-            "Configuration", "configuration", Markup("<pre>{}</pre>").format(configuration.text)
+            "Configuration",
+            "configuration",
+            Markup("<pre>{}</pre>").format(configuration.text),
+            "As it was given. Where it is one for many samples, each has its own input and output.",
         ),
     ]
     segments = ", ".join(configuration.segments)
@@ -107,12 +111,12 @@ def _charts(found: _Content) -> Iterator[Markup]:
     for (where, name), values in found.curves.items():
         title = f"{where} {name}".strip().replace("_", " ")
         if name in LENGTHS:
-            yield curves(title, values, x_name="length [nt]", first=0, share=True)
+            yield curves(f"{where} reads", values, x_name="length [nt]", first=0, share=True)
         else:
             yield curves(title, values, x_name="cycle")
     for (where, name), by_report in found.bundles.items():
         for report, lines in by_report.items():
-            title = f"{where} {name}, {report}".strip().replace("_", " ")
+            title = f"{where} {name} {report},".strip().replace("_", " ")
             bases = {base: values for base, values in lines.items() if base != "GC"}
             yield curves(title, bases, x_name="cycle")
 
@@ -144,13 +148,13 @@ def _molecules(configuration: Configuration, result: EngineResult) -> Markup:
             "in": step["molecules_in"],
             "out": step["molecules_out"],
             "lost": step["molecules_in"] - step["molecules_out"],
-            "what it counted": _told(step),
         }
         for step in told["steps"]
     ]
     lines = ["A molecule is a read with its mates.", *notes(configuration, result)]
     told_so = [Markup('<p class="note">{}</p>').format(line) for line in lines]
-    return joined([key_numbers(numbers), *_table(rows, "molecules by step"), *told_so])
+    counts = [Markup("{}").format(_told(step)) for step in told["steps"]]
+    return joined([key_numbers(numbers), *_table(rows, "molecules by step", counts), *told_so])
 
 
 def _told(step: Mapping[str, Any]) -> str:
@@ -161,6 +165,15 @@ def _told(step: Mapping[str, Any]) -> str:
         for name, value in own.items()
         if isinstance(value, int | float) and value
     )
+
+
+def _inputs(configuration: Configuration) -> Markup:
+    rows = [
+        {"segment": name, "file": file}
+        for name, files in configuration.input.files.items()
+        for file in files
+    ]
+    return joined(list(_table(rows, "input files")))
 
 
 def _steps(result: EngineResult) -> Markup:
@@ -176,6 +189,9 @@ def _steps(result: EngineResult) -> Markup:
     return joined(list(_table(rows, "time of each step")))
 
 
-def _table(rows: Sequence[Mapping[str, Any]], label: str) -> Iterator[Markup]:
+def _table(
+    rows: Sequence[Mapping[str, Any]], label: str, details: Sequence[Markup] | None = None
+) -> Iterator[Markup]:
     if rows:
-        yield data_table(pd.DataFrame(list(rows)), label=label, max_rows=MOST_ROWS)
+        frame = pd.DataFrame(list(rows))
+        yield data_table(frame, label=label, max_rows=MOST_ROWS, details=details)

@@ -101,8 +101,12 @@ def _page_of(sample: str, files: Sequence[str]) -> str:
 
 
 def _failures(failures: Mapping[str, str]) -> Markup:
-    rows = [{"sample": name, "reason": reason} for name, reason in failures.items()]
-    return data_table(pd.DataFrame(rows), label="failed samples", where=FAILED)
+    return data_table(
+        pd.DataFrame({"sample": list(failures)}),
+        label="failed samples",
+        where=FAILED,
+        details=[Markup("{}").format(reason) for reason in failures.values()],
+    )
 
 
 def _quality(done: Mapping[str, SampleResult]) -> Markup:
@@ -122,7 +126,8 @@ def _cycles(samples: Mapping[str, Sequence[float | None]]) -> Markup:
     """The quality of each cycle: curves of a few samples, a line of colours for each of many."""
     if len(samples) <= COLOURS:
         lines = {name: np.array(values, float) for name, values in samples.items()}
-        return curves("quality", lines, x_name="cycle", unit="Phred")
+        drawn = curves("quality", lines, x_name="cycle", unit="Phred")
+        return Markup('<div class="grid">{}</div>').format(drawn)
     shown = {name: values[:MAX_CYCLES] for name, values in list(samples.items())[:MAX_LINES]}
     cycles = max(map(len, shown.values()))
     matrix = np.full((len(shown), cycles), np.nan)

@@ -100,7 +100,8 @@ class TagFlow:
         if tag is None and use.label in self.around.segments:
             return  # `len_read1` of an expression
         if tag is None:
-            section.add(use.field, *self._unknown(use.label))
+            others = self.around.segments if use.or_segment else ()
+            section.add(use.field, *self._unknown(use.label, others))
             return
         tag.used = True
         if tag.kind is not None and tag.kind not in use.kinds:
@@ -111,11 +112,11 @@ class TagFlow:
             what = f"TrimAtTag does not support multiple regions, and {use.label!r} has several"
             section.add(use.field, what, "a tag of a single region")
 
-    def _unknown(self, label: str) -> tuple[str, str]:
+    def _unknown(self, label: str, others: Sequence[str] = ()) -> tuple[str, str]:
         if label in self.gone:
             what = f"no such tag {label!r} any more: {self.gone[label]} removed it"
             return what, f"{nearest(label, list(self.tags))}, or to remove it later"
-        known = list(self.tags)
+        known = [*self.tags, *others]
         expected = nearest(label, known) if known else "a step before this one that makes it"
         return f"no such tag {label!r}", expected
 

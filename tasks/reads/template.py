@@ -44,7 +44,8 @@ def template(action: str | None = None) -> str:
         return PRESETS[action]
     found = action_called(action, list(STEPS))
     if found is None:
-        raise InputError(f"step {action!r}: not known; expected {nearest(action, sorted(STEPS))}")
+        public = sorted(one for one in STEPS if not one.startswith("_"))
+        raise InputError(f"step {action!r}: not known; expected {nearest(action, public)}")
     return "\n".join(_step(STEPS[found]))
 
 

@@ -117,7 +117,7 @@ def test_all_that_is_wrong_with_given_alignments_is_told(tmp_path):
     ]
     assert not is_part(tmp_path / "profiles-1")
     with pytest.raises(InputError, match="no such folder; expected one with alignments"):
-        profiles(tmp_path, {"a": "M"}, GivenProfiles(folder="/nonexistent"))
+        profiles(tmp_path, {"a": "M"}, GivenProfiles(folder=str(tmp_path / "gone")))
 
 
 @pytest.mark.tool

@@ -98,6 +98,29 @@ def test_without_its_report_a_run_leaves_no_reads(
     assert names(place) == {"out.json.incomplete"}
 
 
+def test_all_files_that_are_missing_are_told(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    inputs = "[input]\nread1 = ['a.fq', 'in.fq']\nread2 = ['b.fq', 'c.fq']\n"
+    (place / "gone.toml").write_text(inputs + "[output]\nprefix = 'gone'\n")
+
+    assert cli.main(["reads", "process", "gone.toml"]) == WRONG
+    missing = "could not open file: there is no such file; expected a file"
+    lines = capsys.readouterr().err.strip().split("\n")[-3:]
+    assert lines == [f"{name}.fq: {missing}" for name in "abc"]
+
+
+def test_the_same_file_by_another_name_is_noticed(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (place / "again.fq").symlink_to("in.fq")
+    inputs = "[input]\nread1 = 'in.fq'\nread2 = 'again.fq'\n[output]\nprefix = 'twice'\n"
+    (place / "twice.toml").write_text(inputs)
+
+    assert cli.main(["reads", "process", "twice.toml"]) == WRONG
+    assert "'again.fq' is listed multiple times" in capsys.readouterr().err
+
+
 def test_input_is_never_overwritten(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (place / "out_read1.fq").write_text(READS)
     (place / "config.toml").write_text(CONFIG.replace("in.fq", "out_read1.fq"))
@@ -264,6 +287,32 @@ def test_validate_tells_all_mistakes(place: Path, capsys: pytest.CaptureFixture[
         "config.toml:6: step 1 (CutStart), n: -2",
         "config.toml:13: step 3 (Report), cuont: unknown key",
     ]
+
+
+@pytest.mark.parametrize(
+    ("ends", "told"),
+    [
+        ((" 1:N:0:AC", " 2:N:0:AC"), None),
+        (("/1", "/2"), None),
+        ((" one", " two"), None),
+        ((" 1:N:0:AC", " 3:N:0:AC"), None),
+        ((" 2:N:0:AC", " 1:N:0:AC"), "hold the reads 2 and 1, in that order"),
+        (("/1", "/1"), "both hold the reads 1"),
+        (("/2 x", "/1 x"), "hold the reads 2 and 1, in that order"),
+    ],
+)
+def test_mates_in_the_wrong_order_are_remarked(
+    place: Path, ends: tuple[str, str], told: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number, end in enumerate(ends, 1):
+        (place / f"m{number}.fq").write_text(f"@x{end}\nACGT\n+\nIIII\n" * 2)
+    inputs = "[input]\nread1 = 'm1.fq'\nread2 = 'm2.fq'\n[output]\nprefix = 'mates'\n"
+    (place / "mates.toml").write_text(inputs)
+
+    assert cli.main(["reads", "process", "mates.toml"]) == DONE
+    error = capsys.readouterr().err
+    assert (told in error) if told else "in that order" not in error
+    assert "2 molecules in, 2 out" in error
 
 
 def test_missing_configuration_is_one_line(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
