@@ -53,9 +53,25 @@ class Member:
         """What is to be written."""
         if self.pack is None:
             return self.parts
-        whole = self.parts[0] if len(self.parts) == 1 else b"".join(self.parts)
-        view = memoryview(whole)
-        return [self.pack(view[at : at + MEMBER]) for at in range(0, len(view), MEMBER)]
+        return [self.pack(text) for text in _even(self.parts, MEMBER)]
+
+
+def _even(parts: Sequence[bytes | memoryview], size: int) -> Iterator[bytes | memoryview]:
+    """The text in pieces of that size, the last one shorter; copied only where parts meet."""
+    begun: list[memoryview] = []
+    missing = size
+    for part in map(memoryview, parts):
+        at = 0
+        while at < len(part):
+            piece = part[at : at + missing]
+            at += len(piece)
+            missing -= len(piece)
+            begun.append(piece)
+            if not missing:
+                yield begun[0] if len(begun) == 1 else b"".join(begun)
+                begun, missing = [], size
+    if begun:
+        yield b"".join(begun)
 
 
 def _incomplete(path: Path) -> Path:

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blocks.errors import InputError, InputProblems, SeqloomError
-from tasks.reads import compression, open_files
+from tasks.reads import compression, open_files, writing
 from tasks.reads.block import Block, Reads, Texts
 from tasks.reads.compression import BGZF_BLOCK, MEMBER, compressor, end_mark
 from tasks.reads.outputs import Output, Written
@@ -333,6 +333,13 @@ def test_a_reader_of_standard_output_that_ends_early_is_noticed(unbuffered: str)
         program.stdout.close()
         assert b"standard output: cannot be written: Broken pipe" in program.stderr.read()
     assert program.returncode == 1
+
+
+@given(st.lists(st.binary(max_size=30)), st.integers(1, 20))
+def test_text_is_cut_into_even_pieces(parts, size) -> None:
+    whole = b"".join(parts)
+    pieces = [bytes(piece) for piece in writing._even(parts, size)]
+    assert pieces == [whole[at : at + size] for at in range(0, len(whole), size)]
 
 
 def test_other_programs_read_what_we_compress(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ class TrimQualityBwa(OnSegment):
 
         def part(reads: Reads) -> tuple[Integers, Integers]:
             texts = reads.quality
-            first, stop = np.zeros_like(texts.length), texts.length.copy()
+            first, stop = np.zeros(len(texts), np.int64), texts.length.copy()
             if self.end != "End":
                 bwa_front(texts.buffer, texts.start, texts.length, least, first)
             if self.end != "Start":
