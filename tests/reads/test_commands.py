@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -376,3 +377,23 @@ def test_the_example_runs_as_it_stands(
         " 4 files: results/heart_read1.fq.gz, results/heart_read2.fq.gz, results/heart.json,"
         " results/heart.html"
     )
+
+
+def test_the_example_with_barcodes_gives_files_of_each_sample(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    example = Path(__file__).parents[2] / "deployments" / "example" / "demultiplex.toml"
+    shutil.copy(example, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    for lane, barcode in enumerate(("ACGTAC", "TTGCAT"), 1):  # the second with a wrong letter
+        for mate in (1, 2):
+            bases = f"AACCGGTT{barcode}GATTACA"
+            text = f"@r{lane} {mate}:N:0\n{bases}\n+\n{'I' * len(bases)}\n"
+            (tmp_path / f"L{lane}_R{mate}.fastq.gz").write_bytes(gzip.compress(text.encode()))
+
+    assert cli.main(["reads", "process", "demultiplex.toml"]) == DONE
+    assert "2 molecules in, 2 out" in capsys.readouterr().err
+    for sample, name in (("liver", "r1"), ("heart", "r2")):
+        text = gzip.decompress((tmp_path / f"out_{sample}_read1.fq.gz").read_bytes()).decode()
+        assert text.startswith(f"@{name}|umi=AACCGGTT 1:N:0\n")
+    assert gzip.decompress((tmp_path / "out_no-barcode_read1.fq.gz").read_bytes()) == b""
