@@ -60,7 +60,7 @@ def _even(parts: Sequence[bytes | memoryview], size: int) -> Iterator[bytes | me
     """The text in pieces of that size, the last one shorter; copied only where parts meet."""
     begun: list[memoryview] = []
     missing = size
-    for part in map(memoryview, parts):
+    for part in (memoryview(one) for one in parts):
         at = 0
         while at < len(part):
             piece = part[at : at + missing]
