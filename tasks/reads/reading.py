@@ -212,7 +212,7 @@ class BlockReader:
             if not there:
                 return
             if len(there) < len(names):
-                raise self._unequal(done, current, used)
+                raise self._unequal(done, current)
             count = min(len(c.name) - u for c, u in zip(there, used, strict=True))
             yield {
                 name: chunk
@@ -223,13 +223,11 @@ class BlockReader:
             used = [begin + count for begin in used]
             done += count
 
-    def _unequal(
-        self, done: int, current: Sequence[Reads | None], used: Sequence[int]
-    ) -> InputError:
+    def _unequal(self, done: int, current: Sequence[Reads | None]) -> InputError:
         told = [
             f"{track.label} ({', '.join(track.addresses)}) holds "
-            + (f"{done} reads" if chunk is None else f"at least {done + len(chunk.name) - u}")
-            for track, chunk, u in zip(self._tracks, current, used, strict=True)
+            + (f"{done} reads" if chunk is None else "more")
+            for track, chunk in zip(self._tracks, current, strict=True)
         ]
         return InputError(
             f"segments hold different numbers of reads: {'; '.join(told)}; expected the same number"
