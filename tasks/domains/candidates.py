@@ -18,11 +18,7 @@ from typing import NamedTuple, TypeAlias
 from tasks.domains.alignment import Block
 from tasks.domains.hits import Hit
 from tasks.domains.ranges import Segments, normalised, overlap, size
-from tasks.domains.reference_tables import (
-    ChainDomain,
-    ReferenceChain,
-    ReferenceTables,
-)
+from tasks.domains.reference_tables import ChainDomain, ReferenceChain, ReferenceTables
 from tasks.domains.unaligned import projected
 
 MIN_COLUMNS = 15

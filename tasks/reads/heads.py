@@ -16,7 +16,7 @@ MATE = re.compile(rb"/([1-4])$|^\S+/([1-4])\s|\s([1-4]):[YN]:\d+\b")
 """Which of the mates a read is, by its name: `x/1`, or `x 1:N:0:ACGT`."""
 
 
-def _is_read_once(source: Source) -> str | None:
+def _read_but_once(source: Source) -> str | None:
     """A file that cannot be read a second time, if there is one."""
     for address in (address for files in source.files for address in files):
         if address in STANDARD_INPUT or ("://" not in address and Path(address).is_fifo()):
@@ -49,7 +49,7 @@ def sequences_of(source: Source, segment: str) -> Iterator[Texts]:
     Raises:
         InputError: The input can be read but once, or is wrong.
     """
-    if address := _is_read_once(source):
+    if address := _read_but_once(source):
         told = f"adapter: auto reads the first reads twice, and {address} can be read but once"
         raise InputError(f"{told}; expected a file, or the adapter's sequence")
     reader = BlockReader(source, MOLECULES)
@@ -66,7 +66,7 @@ def remark_on_mates(source: Source) -> str | None:
     Of files on other machines, and of what can be read but once, nothing is said.
     """
     remote = any("://" in address for files in source.files for address in files)
-    if not {"read1", "read2"} <= set(source.segments) or remote or _is_read_once(source):
+    if not {"read1", "read2"} <= set(source.segments) or remote or _read_but_once(source):
         return None
     reader = BlockReader(source, 1)
     try:

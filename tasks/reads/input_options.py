@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field
 
 from tasks.parameters import Params
 from tasks.reads.aliases import plain
+from tasks.reads.decompression import STANDARD_INPUT
 from tasks.reads.sections import WRITTEN, Section, shown
 
 STDIN = "--stdin--"
@@ -79,6 +80,18 @@ class Input:
     def every_file(self) -> list[str]:
         """All input files, repeated ones as often as they stand there."""
         return [name for names in self.files.values() for name in names]
+
+    def local_files(self, folder: Path) -> dict[str, Path]:
+        """Where each input file of this machine lies, once, by how it is written.
+
+        Args:
+            folder: Against which relative paths are resolved.
+        """
+        return {
+            name: folder / name
+            for name in self.every_file()
+            if "://" not in name and name not in STANDARD_INPUT
+        }
 
 
 def read_input(section: Section, folder: Path, *, accept_duplicates: bool) -> Input | None:

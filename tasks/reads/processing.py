@@ -15,7 +15,6 @@ from typing import Any
 from blocks.errors import InputError, InputProblems, Problem
 from tasks.reads.block import Block
 from tasks.reads.configuration import Configuration
-from tasks.reads.decompression import STANDARD_INPUT
 from tasks.reads.engine import run
 from tasks.reads.fastp_report import command_of, fastp_json
 from tasks.reads.file_names import read_outputs, report_paths
@@ -98,6 +97,7 @@ class Plan:
         self.reports = {} if measured else report_paths(given.output, folder)
         pairs = zip(given.steps, given.around, strict=True)
         self.of_steps = [path for params, around in pairs for path in params.files(around)]
+        self._notes: tuple[str, ...] | None = None
 
     def own_files(self) -> list[Path]:
         """Files that are not reads: of steps and of reports."""
@@ -117,12 +117,12 @@ class Plan:
             InputProblems: All that are not there, exist already, or are input files.
         """
         folder, _ = self.configuration.folders
-        given = dict.fromkeys(self.configuration.input.every_file())
-        inputs = {os.path.realpath(folder / name) for name in given}
+        given = self.configuration.input.local_files(folder).values()
+        inputs = {os.path.realpath(path) for path in given}
         problems = [
-            Problem(str(folder / name), "could not open file: there is no such file", "a file")
-            for name in given
-            if "://" not in name and name not in STANDARD_INPUT and not (folder / name).exists()
+            Problem(str(path), "could not open file: there is no such file", "a file")
+            for path in given
+            if not path.exists()
         ]
         for path in self.every_file():
             if os.path.realpath(path) in inputs:
@@ -142,6 +142,12 @@ class Plan:
             told = f"{error.filename}: cannot be made: {error.strerror}"
             raise InputError(f"{told}; expected a folder for outputs") from None
 
+    def notes(self, result: EngineResult) -> tuple[str, ...]:
+        """What people should know; looked for once, as it opens the inputs."""
+        if self._notes is None:
+            self._notes = tuple(notes(self.configuration, result))
+        return self._notes
+
     def write_reports(self, result: EngineResult) -> None:
         """Reports, under the names that they have until all is well."""
         if not self.reports:
@@ -149,7 +155,7 @@ class Plan:
         content = report_json(self.configuration, result)
         texts = {
             "json": lambda: written_json(content),
-            "html": lambda: _page(self.configuration, result, content),
+            "html": lambda: _page(self, result, content),
             "fastp": lambda: written_json(
                 fastp_json(self.configuration, result, command_of(self.configuration))
             ),
@@ -165,10 +171,10 @@ class Plan:
                 partial(path).replace(path)
 
 
-def _page(configuration: Configuration, result: EngineResult, content: dict[str, Any]) -> bytes:
+def _page(plan: Plan, result: EngineResult, content: dict[str, Any]) -> bytes:
     from tasks.reads.report_page import report_page  # pandas, for those who want a page
 
-    return report_page(configuration, result, content).encode()
+    return report_page(plan.configuration, result, content, plan.notes(result)).encode()
 
 
 @contextmanager
@@ -243,5 +249,5 @@ def processed(result: EngineResult, plan: Plan, seconds: float) -> Processed:
     return Processed(
         result.molecules_in, result.molecules_out, dropped, result.ended_early, seconds,
         result.files, (*reads, *own), result,
-        tuple(notes(plan.configuration, result)),
+        plan.notes(result),
     )  # fmt: skip

@@ -71,8 +71,8 @@ def detected_adapters(result: EngineResult) -> list[dict[str, Any]]:
 def notes(configuration: Configuration, result: EngineResult) -> Iterator[str]:
     """Lines for people: what was found in the input, and what may be wrong with it."""
     folder, _ = configuration.folders
-    for name in dict.fromkeys(configuration.input.every_file()):
-        if "://" not in name and lacks_end_mark(str(folder / name)):
+    for name, path in configuration.input.local_files(folder).items():
+        if lacks_end_mark(str(path)):
             yield f"{name}: BGZF without the mark of its end; it may be truncated"
     if (remark := remark_on_mates(source_of(configuration))) is not None:
         yield remark

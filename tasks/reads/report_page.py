@@ -9,7 +9,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from tasks.reads.configuration import Configuration
-from tasks.reads.report_files import accounting, notes
+from tasks.reads.report_files import accounting
 from tasks.reads.results import EngineResult
 from tasks.report.curves import curves
 from tasks.report.number_text import plain_number
@@ -73,13 +73,16 @@ def _with_shares(numbers: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def report_page(
-    configuration: Configuration, result: EngineResult, content: Mapping[str, Any]
+    configuration: Configuration,
+    result: EngineResult,
+    content: Mapping[str, Any],
+    notes: Sequence[str],
 ) -> str:
     """The page of a run: where the molecules went, then what the reports tell."""
     found = _Content()
     for name in content["report_order"]:
         found.add(name, content[name])
-    sections = [Section("Molecules", "molecules", _molecules(configuration, result))]
+    sections = [Section("Molecules", "molecules", _molecules(result, notes))]
     if found.numbers:
         sections.append(Section("Reads", "reads", joined(list(_table(found.numbers, "reads")))))
     if charts := [*_charts(found), *_inserts(result)]:
@@ -137,7 +140,7 @@ def _counts(found: _Content) -> Iterator[Markup]:
             yield from _table([{name: str(k), "count": v} for k, v in counts.items()], title)
 
 
-def _molecules(configuration: Configuration, result: EngineResult) -> Markup:
+def _molecules(result: EngineResult, notes: Sequence[str]) -> Markup:
     """In, out, and what each step did with them."""
     told = accounting(result)
     came, left = told["molecules_in"], told["molecules_out"]
@@ -151,7 +154,7 @@ def _molecules(configuration: Configuration, result: EngineResult) -> Markup:
         }
         for step in told["steps"]
     ]
-    lines = ["A molecule is a read with its mates.", *notes(configuration, result)]
+    lines = ["A molecule is a read with its mates.", *notes]
     told_so = [Markup('<p class="note">{}</p>').format(line) for line in lines]
     counts = [Markup("{}").format(_told(step)) for step in told["steps"]]
     return joined([key_numbers(numbers), *_table(rows, "molecules by step", counts), *told_so])

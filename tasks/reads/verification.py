@@ -40,7 +40,7 @@ def verify(path: Path, *, keep: Path | None = None, workers: int | None = None) 
         configuration = read_configuration(path, output_folder=new)
         process(configuration, Choices(workers=workers))
         output = configuration.output
-        inputs = (configuration.folders[0] / one for one in configuration.input.every_file())
+        inputs = configuration.input.local_files(configuration.folders[0]).values()
         others = {one.resolve() for one in (path, *inputs)}
         found = list(differences(Path(), new, output.prefix, output.ix_separator, others))
         if found and keep is not None:

@@ -144,13 +144,12 @@ def test_a_piece_of_a_domain_is_a_fragment():
 def test_a_protein_with_profile_hits_has_a_limit_of_its_own(monkeypatch):
     monkeypatch.setattr("tasks.domains.partition_settings.LEAST", 1)
     monkeypatch.setattr("tasks.domains.partition_settings.LEAST_WITH_PROFILES", 0)
-    blast = row("a0", 20, 20, 60, 1e-4, 0.25)
+    blast = row("a0", 0, 0, 100, 1e-30)
     profile = row("b0", 0, 0, 20, 1.0, source="hhsearch", program="hhsearch", probability=0.3)
 
     assert not annotation(100, blast).domains
     assert annotation(100, blast, profile).domains
-    strict = PartitionSettings(min_confidence=0.98)
-    assert not annotation(100, blast, profile, settings=strict).domains
+    assert not annotation(100, blast, profile, settings=PartitionSettings(min_confidence=1)).domains
 
 
 def test_the_residues_that_no_alignment_covers_are_told():

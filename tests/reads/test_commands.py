@@ -312,7 +312,7 @@ def test_mates_in_the_wrong_order_are_remarked(
 
     assert cli.main(["reads", "process", "mates.toml"]) == DONE
     error = capsys.readouterr().err
-    assert (told in error) if told else "in that order" not in error
+    assert (told in error) if told else "by the names of the first" not in error
     assert "2 molecules in, 2 out" in error
 
 

@@ -136,8 +136,9 @@ def test_a_full_disk_ends_the_run(tmp_path: Path) -> None:
     (tmp_path / "x.fq.incomplete").symlink_to("/dev/full")
     outputs = [Output((name,), {0: tmp_path / at}) for name, at in (("read1", "x"), ("read1", "y"))]
     reads = [("r", "A" * 9999, "I" * 9999)] * 50
-    with pytest.raises(SeqloomError, match="No space left"):
+    with pytest.raises(SeqloomError, match="No space left") as raised:
         run((block(read1=reads, first=50 * n) for n in range(50)), [Cut(1)], outputs)
+    assert not isinstance(raised.value, InputError)
     assert not under_way()
     assert not list(tmp_path.iterdir())
 
@@ -152,8 +153,9 @@ def test_a_failure_on_demand_ends_the_run_where_a_disk_would(
     reads = [block(read1=[("r", "A" * 10, "I" * 10)])]
     assert run(reads, [], [output], EngineOptions(failure=FailureOnDemand(27, code))).files
     options = EngineOptions(failure=FailureOnDemand(26, code), overwrite=True)
-    with pytest.raises(SeqloomError, match=told):
+    with pytest.raises(SeqloomError, match=told) as raised:
         run(reads, [], [output], options)
+    assert not isinstance(raised.value, InputError)
     assert [each.name for each in tmp_path.iterdir()] == ["x.fq"]
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from tasks.reads.block import Block, Texts
 from tasks.reads.step import ReadError
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 Pattern: TypeAlias = "regex.Pattern[bytes]"
 Match: TypeAlias = "regex.Match[bytes]"
-MatchOrNone: TypeAlias = "regex.Match[bytes] | None"
+Found = TypeVar("Found")
 LIMIT_S = 10.0
 """For one text; an expression that goes back and forth may take for ever [s]."""
 _REFERENCE = re.compile(r"\$(?:(?P<dollar>\$)|\{(?P<braced>[^}]*)\}|(?P<bare>\w+))", re.ASCII)
@@ -40,33 +40,19 @@ def readable(written: str) -> str:
     return written
 
 
-def matches(pattern: Pattern, block: Block, segment: str, texts: Texts) -> list[MatchOrNone]:
-    """The first match in the text of each molecule.
+def in_time(find: Callable[..., Found], block: Block, segment: str, texts: Texts) -> list[Found]:
+    """What a method of a pattern gives for the text of each molecule.
+
+    Args:
+        find: Takes a text, and the seconds that it may take as `timeout`.
 
     Raises:
         ReadError: One takes too long.
     """
-    found: list[MatchOrNone] = []
+    found: list[Found] = []
     try:
         for text in each(texts):
-            found.append(pattern.search(text, timeout=LIMIT_S))  # noqa: PERF401 -- its place counts
-    except TimeoutError:
-        raise _too_long(block, segment, len(found)) from None
-    return found
-
-
-def replaced(
-    pattern: Pattern, expand: Callable[[Match], bytes], block: Block, segment: str, texts: Texts
-) -> list[bytes]:
-    """The text of each molecule with all matches replaced.
-
-    Raises:
-        ReadError: One takes too long.
-    """
-    found: list[bytes] = []
-    try:
-        for text in each(texts):
-            found.append(pattern.sub(expand, text, timeout=LIMIT_S))  # noqa: PERF401 -- as above
+            found.append(find(text, timeout=LIMIT_S))  # noqa: PERF401 -- their number counts
     except TimeoutError:
         raise _too_long(block, segment, len(found)) from None
     return found

@@ -12,7 +12,7 @@ from tasks.parameters import Params
 from tasks.reads.assembly import assemble, column, cut, stacked, where
 from tasks.reads.block import Block, Integers, Mask, Regions, Strings, Texts
 from tasks.reads.step import Stage, StepParams, Surroundings, TagGift, TagKind, TagUse
-from tasks.reads.steps.patterns import expander, matches, pattern_of, readable
+from tasks.reads.steps.patterns import expander, in_time, pattern_of, readable
 from tasks.reads.steps.sources import (
     Change,
     Label,
@@ -237,7 +237,7 @@ class ExtractRegex(StepParams):
             number, reads = segment_named(block, source.what)
             named = source.kind == "name"
             within = reads.name if named else reads.sequence
-            found = matches(pattern, block, source.what, within)
+            found = in_time(pattern.search, block, source.what, within)
             texts = [None if match is None else expand(match) for match in found]
             if named:
                 return tagged(block, self.out_label, strings_of(texts))

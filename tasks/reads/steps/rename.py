@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
@@ -9,7 +10,7 @@ from pydantic import AfterValidator, Field
 from tasks.reads.block import Block, Texts
 from tasks.reads.step import Stage, StepParams, Surroundings
 from tasks.reads.steps.edit import with_reads
-from tasks.reads.steps.patterns import Match, Pattern, expander, pattern_of, readable, replaced
+from tasks.reads.steps.patterns import Match, Pattern, expander, in_time, pattern_of, readable
 from tasks.reads.texts import column_of
 
 INDEX = b"{{READ_INDEX}}"
@@ -33,7 +34,7 @@ class Renaming(Stage):
         return with_reads(block, renamed, block.tags)
 
     def _names(self, names: Texts, block: Block, segment: str) -> Texts:
-        found = replaced(self.pattern, self.expand, block, segment, names)
+        found = in_time(partial(self.pattern.sub, self.expand), block, segment, names)
         if self.counts:
             numbers = (b"%d" % index for index in block.index.tolist())
             found = [
